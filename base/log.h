@@ -1,0 +1,42 @@
+// What -d selects. A Log is made by whoever composes the machine and handed down by reference.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "base/result.h"
+#include "base/types.h"
+
+namespace mynah {
+
+// Items of -d; names in log.cpp. `unsupported` is what the guest asked for and we lack.
+enum class LogItem : u8 { in_asm, interrupts, cpu_reset, mmu, exec, unimplemented, guest_errors, device, firmware };
+
+class Log {
+  public:
+    // Parses "int,cpu_reset,..." (QEMU's names) and adds the items. Error: names the unknown item.
+    Status enable(std::string_view items);
+    // Sends further lines to a file instead of stderr.
+    Status open(const std::string& path);
+    bool enabled(LogItem item) const { return (mask_ >> static_cast<unsigned>(item)) & 1; }
+
+    template <class... Args>
+    void operator()(LogItem item, fmt::format_string<Args...> format, Args&&... args) {
+        if (enabled(item)) write(fmt::format(format, std::forward<Args>(args)...));
+    }
+    // One line, without its newline.
+    void write(std::string_view line);
+
+  private:
+    struct Close {
+        void operator()(std::FILE* f) const { std::fclose(f); }
+    };
+    u32 mask_ = 0;
+    std::unique_ptr<std::FILE, Close> file_;
+};
+
+}  // namespace mynah

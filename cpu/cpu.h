@@ -1,0 +1,74 @@
+// One processor for the machine to wire: core, local APIC and interpreter behind pins and a run() call.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/archive.h"
+#include "base/result.h"
+#include "cpu/cpu_host.h"
+#include "cpu/cpu_state.h"
+#include "mmu/mmu.h"
+
+namespace mynah {
+
+class Core;
+class LocalApic;
+class Log;
+
+// Why run() came back.
+enum class Exit : u8 {
+    budget,    // the instructions asked for have been executed
+    halted,    // HLT or MWAIT with nothing pending: until a pin or the local APIC wakes it
+    shutdown,  // triple fault: the machine resets, or stops with -no-reboot
+    request,   // request_exit() was called
+};
+
+class Cpu {
+  public:
+    // `model` is a name of -cpu. Error: unknown model, with the list. Everything passed must outlive the Cpu.
+    static Result<std::unique_ptr<Cpu>> create(std::string_view model, PhysicalMap& memory, CpuHost& host, Log& log);
+    static std::vector<std::string_view> model_names();
+    ~Cpu();
+
+    // Power-on state (SDM vol. 3A table 10-1), or what INIT leaves.
+    void reset();
+    void init();
+
+    // Executes at most `budget` instructions (each REP iteration is one) and delivers what is pending.
+    Exit run(u64 budget);
+    // Instructions retired since power-on, exact also inside a device access.
+    u64 instructions() const;
+    // Shortens the running slice so that it ends no later than `instructions` in all; for CpuHost callbacks.
+    void stop_at(u64 instructions);
+    // Ends the slice at the next instruction boundary.
+    void request_exit();
+
+    // Pins.
+    void set_intr(bool level);
+    void pulse_nmi();
+    // Would an interrupt wake a halted processor now?
+    bool wakeable() const;
+
+    // The local APIC, or null on a model without one.
+    LocalApic* apic();
+    void apic_timer_expired();
+
+    // After the state was written from outside (direct boot, gdb): recomputes everything derived from it.
+    CpuState& state();
+    void state_changed();
+    Mmu& mmu();
+
+    // For `info registers`, QEMU's layout.
+    std::string describe_registers() const;
+    void visit(Archive& ar);
+
+  private:
+    struct Impl;
+    explicit Cpu(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mynah

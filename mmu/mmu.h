@@ -1,0 +1,119 @@
+// Linear to physical translation for one CPU: page walks (SDM vol. 3A ch. 4) and software TLBs over them.
+//
+// The TLBs are invisible: page tables are tracked, so a store to one drops what was cached from it, and a page
+// fault is raised only after a fresh walk. A run is thus the same with any TLB size, and none of it is saved.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "base/types.h"
+#include "mmu/physical_map.h"
+
+namespace mynah {
+
+enum class Access : u8 { read, write, execute };
+
+// The controls that translation depends on. Kept by cpu; handed over whole on each change.
+struct PagingControls {
+    u64 cr3 = 0;
+    bool paging = false;     // CR0.PG
+    bool pae = false;        // CR4.PAE
+    bool long_mode = false;  // EFER.LMA
+    bool pse = false;        // CR4.PSE
+    bool pge = false;        // CR4.PGE
+    bool pcid = false;       // CR4.PCIDE
+    bool wp = false;         // CR0.WP
+    bool nxe = false;        // EFER.NXE
+    bool smep = false;
+    bool smap = false;
+    bool operator==(const PagingControls&) const = default;
+};
+
+// Page-fault error code bits (SDM vol. 3A 4.7).
+namespace pf {
+inline constexpr u32 present = 1;
+inline constexpr u32 write = 2;
+inline constexpr u32 user = 4;
+inline constexpr u32 reserved = 8;
+inline constexpr u32 fetch = 16;
+}  // namespace pf
+
+// Who accesses. `supervisor_ac`: explicit supervisor access with EFLAGS.AC = 1 (SMAP off for it). Implicit
+// supervisor accesses (descriptor tables, TSS) are `supervisor` at any CPL.
+enum class Privilege : u8 { supervisor, supervisor_ac, user };
+
+struct Translation {
+    bool ok = false;
+    u32 error_code = 0;  // of the #PF when !ok
+    PhysicalAddress address = 0;
+};
+
+struct TlbEntry {
+    u64 tag;     // linear page address; kInvalidTag matches nothing
+    u64 addend;  // host address = linear address + addend
+};
+static_assert(sizeof(TlbEntry) == 16, "generated code indexes by 16");
+
+class Mmu final : public MapObserver, public FrameObserver {
+  public:
+    static constexpr u64 kInvalidTag = ~u64{0};
+
+    explicit Mmu(PhysicalMap& map);
+    ~Mmu() override;
+
+    // New CR0/CR3/CR4/EFER values. Flushes exactly what the SDM (4.10.4.1) demands, nothing else; with coherent
+    // tables most of it is a change of the current context. Not to be called for each CPL change.
+    void set_controls(const PagingControls& controls);
+    const PagingControls& controls() const { return controls_; }
+    // The privilege of ordinary accesses from now on (CPL 3, or EFLAGS.AC under SMAP): a pointer swap.
+    void set_privilege(Privilege privilege);
+    Privilege privilege() const { return privilege_; }
+    // PAE page-directory-pointer registers, loaded with CR3 (SDM 4.4.1). False: a reserved bit is set, #GP.
+    [[nodiscard]] bool load_pdptes(u64 cr3);
+    std::array<u64, 4>& pdptes() { return pdptes_; }
+    // INVLPG, INVPCID: with coherent caches nothing the guest can see; here to be exact about what is dropped.
+    void invalidate_page(u64 linear);
+    void flush();
+
+    // --- fast paths: the host pointer of an access of `size` bytes, or null (miss, crosses a page, MMIO, ...) ---
+    const u8* fast_read(u64 linear, unsigned size) const { return hit<Access::read>(linear, size); }
+    u8* fast_write(u64 linear, unsigned size) const { return hit<Access::write>(linear, size); }
+    const u8* fast_fetch(u64 linear) const { return hit<Access::execute>(linear, 1); }
+
+    // --- slow paths ---
+    // Walks (or uses what is cached), sets accessed/dirty bits, checks rights, fills the TLB where it may.
+    Translation translate(u64 linear, Access access, Privilege privilege);
+    // As an inspector sees it: sets nothing, fills nothing, as a supervisor.
+    std::optional<PhysicalAddress> peek(u64 linear) const;
+    // Lines for `info mem` / `info tlb`.
+    std::string describe_mappings(bool each_page) const;
+
+    void map_changed() override;
+    void frame_protected(PhysicalAddress frame) override;
+    void frame_written(PhysicalAddress address, u64 length) override;
+
+  private:
+    struct Table {
+        TlbEntry* entries;
+        u64 mask;  // entry count - 1
+    };
+    struct Impl;
+
+    template <Access access>
+    u8* hit(u64 linear, unsigned size) const {
+        const Table& t = current_[static_cast<unsigned>(access)];
+        const TlbEntry& e = t.entries[(linear >> kPageShift) & t.mask];
+        if (((linear + size - 1) & ~kPageMask) != e.tag) return nullptr;
+        return reinterpret_cast<u8*>(linear + e.addend);
+    }
+
+    std::array<Table, 3> current_;
+    PagingControls controls_;
+    Privilege privilege_ = Privilege::supervisor;
+    std::array<u64, 4> pdptes_{};
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mynah
