@@ -85,6 +85,7 @@ class PciFunction : public Device {
     void set_config8(u8 offset, u8 value, u8 write_mask = 0);
     void set_config16(u8 offset, u16 value, u16 write_mask = 0);
     void set_config32(u8 offset, u32 value, u32 write_mask = 0);
+    void set_write_mask(u8 offset, u8 mask) { write_mask_[offset] = mask; }
     // Bits that a write of 1 clears.
     void set_write_1_to_clear(u8 offset, u8 mask) { w1c_[offset] = mask; }
 
