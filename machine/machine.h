@@ -1,0 +1,93 @@
+// A wired PC: the `pc` machine (i440FX + PIIX3) with its CPU, memory, devices, firmware and clock.
+//
+// One thread runs it, a slice at a time; whoever owns it polls the host between slices. Nothing here blocks.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "cpu/cpu.h"
+#include "devices/host.h"
+#include "machine/config.h"
+
+namespace mynah {
+
+struct Frame;
+class BlockDevices;
+
+// The host's side of a machine. Everything pointed to must outlive it.
+struct MachineHost {
+    std::function<u64()> monotonic_ns;      // for --clock realtime
+    std::vector<CharBackend*> serials;      // up to four; null: nothing attached
+    CharBackend* debugcon = nullptr;
+};
+
+enum class RunState : u8 {
+    running,
+    paused,       // stop, -S, or a fatal guest state with -no-shutdown
+    finished,     // power-off, reset with -no-reboot, isa-debug-exit, quit
+};
+
+class Machine {
+  public:
+    // Error: one sentence for the user (unreadable image, bad kernel, unknown CPU model, ...).
+    static Result<std::unique_ptr<Machine>> create(const MachineConfig& config, MachineHost host, Log& log);
+    ~Machine();
+
+    // --- running ---
+    // Fires what is due and executes up to a slice (well under a millisecond of work). Returns how long
+    // nothing will happen in virtual time, in ns: 0 when there is more to run at once, EventQueue::kNever when only
+    // the host can wake the guest. Under the deterministic clock idle time is skipped when `may_skip_idle`.
+    Nanoseconds run_slice(bool may_skip_idle);
+    // The same, but ends exactly when `instructions` have been retired since power-on.
+    Nanoseconds run_until(u64 instructions, bool may_skip_idle);
+    RunState run_state() const;
+    int exit_code() const;
+    void pause();
+    void resume();
+    // The reset button; takes effect before the next instruction.
+    void reset();
+    void power_button();
+    void quit(int exit_code);
+    u64 instructions() const;
+
+    // --- input and output ---
+    // A host backend has input for serial port `index`.
+    void serial_input_ready(unsigned index);
+    // QEMU's key names ("a", "ret", "ctrl"); false: no such key.
+    bool key(std::string_view name, bool down);
+    void mouse(int dx, int dy, unsigned buttons, int wheel);
+    Frame screen();
+    // The rows of a text screen, or nothing in graphics modes.
+    std::vector<std::string> screen_text();
+
+    // --- snapshots ---
+    // The whole machine as bytes, and back. A load checks everything first; after an error the machine is as it was.
+    std::vector<u8> save();
+    Status load(std::span<const u8> snapshot);
+    // The same with a file; written aside and renamed, so that a failure leaves an older file whole.
+    Status save_file(const std::string& path);
+    Status load_file(const std::string& path);
+    // 64-bit FNV-1a over guest RAM.
+    u64 ram_hash();
+
+    // --- inspection ---
+    Cpu& cpu();
+    PhysicalMap& memory();
+    std::string info_pic() const;
+    std::string info_block() const;
+    std::string info_pci() const;
+    const MachineConfig& config() const;
+
+  private:
+    class Pc;
+    explicit Machine(std::unique_ptr<Pc> pc);
+    std::unique_ptr<Pc> pc_;
+};
+
+}  // namespace mynah

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Boot whole operating systems and look at what they print and show.
+
+    tests/boot/boot.py [--mynah BINARY] [--guests DIR] [--out DIR] [--scale FACTOR] [CASE...]
+    tests/boot/boot.py --list
+
+A case is a row of CASES: what it needs from the guest assets (scripts/guests/), the command line, and steps.
+Any emulator with QEMU's option names can be tested (--mynah qemu-system-x86_64). Times are limits for a
+slow host; --scale multiplies them. Exit code 77: skipped, the assets are missing.
+"""
+import argparse
+import os
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from cases import CASES
+from guest import Failure, Guest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SKIPPED = 77
+
+
+def run_step(guest, step, out, name):
+    kind, *rest = step
+    if kind == "serial":
+        guest.expect(*rest)
+    elif kind == "type":
+        guest.type(*rest)
+    elif kind == "screen":
+        guest.expect_screen(*rest)
+    elif kind == "never":  # not on the screen now
+        text = guest.text_cells()
+        if rest[0] in text:
+            raise Failure(f"{rest[0]!r} is on the screen")
+    elif kind == "wait":
+        end = time.monotonic() + rest[0] * guest.scale
+        while time.monotonic() < end:
+            guest.serial.read(end - time.monotonic())
+    elif kind == "shot":
+        path = os.path.join(out, f"{name}.png")
+        guest.monitor(f"screendump {path}")
+        if not os.path.exists(path) or os.path.getsize(path) == 0:
+            raise Failure(f"screendump made no {path}")
+    elif kind == "key":
+        guest.monitor(f"sendkey {rest[0]}")
+    elif kind == "monitor":
+        guest.monitor(rest[0])
+    elif kind == "exit":
+        guest.expect_exit(*rest)
+    else:
+        raise ValueError(f"unknown step {kind}")
+
+
+def run_case(name, case, options):
+    needs = {key: os.path.join(options.guests, path) for key, path in case["needs"].items()}
+    missing = [path for path in needs.values() if not os.path.exists(path)]
+    if missing:
+        print(f"SKIPPED {name}: {missing[0]} is missing; run scripts/guests/all")
+        return SKIPPED
+    out = os.path.join(options.out, name)
+    os.makedirs(out, exist_ok=True)
+    arguments = [argument.format(**needs) for argument in case["args"]]
+    command = [options.mynah] + options.extra.split() + arguments
+    print("run:", " ".join(f"'{part}'" if " " in part else part for part in command), flush=True)
+    started = time.monotonic()
+    # The socket's path must be short (108 bytes), so the directory of a run is a temporary one.
+    with tempfile.TemporaryDirectory(prefix="mynah-") as directory:
+        guest = Guest(command, directory, options.scale)
+        problem = None
+        try:
+            for step in case["steps"]:
+                run_step(guest, step, out, name)
+                print(f"  {time.monotonic() - started:7.1f} s  {step[0]} {step[1] if len(step) > 1 else ''!r}", flush=True)
+        except Failure as failure:
+            problem = str(failure)
+        except OSError as error:
+            problem = f"talking to the emulator: {error}"
+        finally:
+            errors = guest.stop()
+        with open(os.path.join(out, "serial.txt"), "w", encoding="latin-1") as file:
+            file.write(guest.serial.seen)
+        if problem:
+            if errors:
+                print("stderr:", errors.rstrip())
+            print(f"FAILED {name} after {time.monotonic() - started:.1f} s: {problem}")
+            return 1
+    print(f"PASSED {name} in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mynah", default=os.path.join(ROOT, "build/release/mynah"))
+    parser.add_argument("--guests", default=os.environ.get("MYNAH_GUESTS", os.path.join(ROOT, "build/guests")))
+    parser.add_argument("--out", default=os.path.join(ROOT, "build/boot"), help="serial logs and pictures")
+    parser.add_argument("--scale", type=float, default=float(os.environ.get("MYNAH_TIME_SCALE", "1")))
+    parser.add_argument("--extra", default="", help="more options for the emulator, before the case's")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("case", nargs="*")
+    options = parser.parse_args()
+    if options.list:
+        for name, case in CASES.items():
+            print(f"{name:24} {' '.join(case['labels'])}")
+        return 0
+    unknown = [name for name in options.case if name not in CASES]
+    if unknown:
+        parser.error(f"unknown case {unknown[0]} (--list)")
+    if os.path.sep in options.mynah and not os.path.exists(options.mynah):
+        print(f"SKIPPED: {options.mynah} is not built")
+        return SKIPPED
+    results = [run_case(name, CASES[name], options) for name in options.case or CASES]
+    if len(results) > 1:
+        print(f"{results.count(0)} passed, {results.count(1)} failed, {results.count(SKIPPED)} skipped")
+    return 1 if 1 in results else SKIPPED if set(results) == {SKIPPED} else 0
+
+
+sys.exit(main())

@@ -1,0 +1,70 @@
+"""The guests that must boot: what each needs, its command line, and what must be seen.
+
+Labels: "quick" runs in scripts/test, "daily" in the nightly, "disk" too (needs the disk image made by
+scripts/guests/disk). Steps: see run_step in boot.py; the numbers are seconds.
+"""
+
+BOOT = 600  # a slow host's limit for a kernel to reach its shell
+HEADLESS = ["-nographic", "-nodefaults", "-serial", "stdio"]
+
+
+def direct(kernel, initrd, machine, labels, append="console=ttyS0", memory="256"):
+    """-kernel/-initrd to an interactive shell on the serial port; `poweroff -f` ends with code 0."""
+    return {
+        "labels": labels,
+        "needs": {"kernel": kernel, "initrd": initrd},
+        "args": ["-m", memory, "-kernel", "{kernel}", "-initrd", "{initrd}", "-append", append, *HEADLESS],
+        "steps": [
+            ("serial", f"mynah: shell ready on {machine}", BOOT),
+            ("serial", "# ", 60),
+            ("type", "echo sum-$((6*7))\n"),
+            ("serial", "sum-42", 60),
+            ("type", "ls /sys/bus/pci/devices | wc -l; cat /proc/uptime && echo done-$((1+1))\n"),
+            ("serial", "done-2", 60),
+            ("type", "poweroff -f\n"),
+            ("exit", 0, 120),
+        ],
+    }
+
+
+def screen(needs, args, steps, memory="256", labels=("daily",)):
+    """Through the firmware; what is on the VGA screen counts."""
+    return {
+        "labels": list(labels),
+        "needs": needs,
+        "args": ["-m", memory, *args, "-display", "none", "-nodefaults", "-vga", "std", "-serial", "stdio"],
+        "steps": [*steps, ("shot",), ("monitor", "quit"), ("exit", 0, 60)],
+    }
+
+
+BUSYBOX64, BUSYBOX32 = "initrd/busybox-amd64.gz", "initrd/busybox-i386.gz"
+
+CASES = {
+    "direct-amd64-6.1": direct("kernels/amd64-6.1", BUSYBOX64, "x86_64", ["quick"]),
+    "direct-i386-686-pae": direct("kernels/i386-686-pae", BUSYBOX32, "i686", ["quick"]),
+    "direct-amd64-6.12": direct("kernels/amd64-6.12", BUSYBOX64, "x86_64", ["daily"]),
+    "direct-i386-686": direct("kernels/i386-686", BUSYBOX32, "i686", ["daily"]),
+    "direct-i386-installer": direct("installer/i386/linux", BUSYBOX32, "i686", ["daily"]),
+    "direct-amd64-installer": direct("installer/amd64/linux", BUSYBOX64, "x86_64", ["daily"]),
+    "direct-pvh": direct("kernels/vmlinux-amd64-6.1", BUSYBOX64, "x86_64", ["daily"]),
+    "multiboot-xen": {
+        "labels": ["daily"],
+        "needs": {"xen": "xen/xen", "kernel": "kernels/amd64-6.1"},
+        "args": ["-m", "512", "-kernel", "{xen}", "-initrd", "{kernel} console=hvc0",
+                 "-append", "console=com1 com1=115200,8n1 loglvl=all", *HEADLESS],
+        "steps": [("serial", r"Xen version 4\.", BOOT), ("serial", r"Xen-e820 RAM map|EFI RAM map|PVH-e820", 120)],
+    },
+    "grub-rescue-cd": screen({"iso": "grub/grub-rescue-cdrom.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
+                             [("screen", "GNU GRUB", 300)]),
+    "grub-rescue-floppy": screen({"image": "grub/grub-rescue-floppy.img"},
+                                 ["-drive", "file={image},format=raw,if=floppy,readonly=on", "-boot", "a"],
+                                 [("screen", "GNU GRUB|grub>", 600)]),
+    "memtest-ia32": screen({"iso": "memtest/memtest86+ia32.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
+                           [("screen", r"Memtest86\+", 300), ("screen", r"Test +\d+%", 600)], memory="64"),
+    "memtest-x64": screen({"iso": "memtest/memtest86+x64.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
+                          [("screen", r"Memtest86\+", 300), ("screen", r"Test +\d+%", 600)], memory="64"),
+    "installer-i386": screen({"iso": "iso/installer-i386.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
+                             [("screen", "Select a language", 1800)], memory="512"),
+    "installer-amd64": screen({"iso": "iso/installer-amd64.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
+                              [("screen", "Select a language", 1800)], memory="512"),
+}
