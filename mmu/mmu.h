@@ -1,7 +1,8 @@
 // Linear to physical translation for one CPU: page walks (SDM vol. 3A ch. 4) and software TLBs over them.
 //
-// The TLBs are invisible: page tables are tracked, so a store to one drops what was cached from it, and a page
-// fault is raised only after a fresh walk. A run is thus the same with any TLB size, and none of it is saved.
+// The TLBs are invisible: page tables are tracked, so a store to one drops what was cached from it, and a
+// page fault is raised only after a fresh walk. A run is thus the same with any TLB size, and none of it is
+// saved.
 #pragma once
 
 #include <array>
@@ -28,6 +29,8 @@ struct PagingControls {
     bool nxe = false;        // EFER.NXE
     bool smep = false;
     bool smap = false;
+    bool gib_pages = true;                          // the CPU model has 1 GiB pages
+    u8 physical_bits = PhysicalMap::kPhysicalBits;  // MAXPHYADDR of the CPU model, at most kPhysicalBits
     bool operator==(const PagingControls&) const = default;
 };
 
@@ -63,8 +66,8 @@ class Mmu final : public MapObserver, public FrameObserver {
     explicit Mmu(PhysicalMap& map);
     ~Mmu() override;
 
-    // New CR0/CR3/CR4/EFER values. Flushes exactly what the SDM (4.10.4.1) demands, nothing else; with coherent
-    // tables most of it is a change of the current context. Not to be called for each CPL change.
+    // New CR0/CR3/CR4/EFER values. Flushes exactly what the SDM (4.10.4.1) demands, nothing else; with
+    // coherent tables most of it is a change of the current context. Not to be called for each CPL change.
     void set_controls(const PagingControls& controls);
     const PagingControls& controls() const { return controls_; }
     // The privilege of ordinary accesses from now on (CPL 3, or EFLAGS.AC under SMAP): a pointer swap.
@@ -73,14 +76,19 @@ class Mmu final : public MapObserver, public FrameObserver {
     // PAE page-directory-pointer registers, loaded with CR3 (SDM 4.4.1). False: a reserved bit is set, #GP.
     [[nodiscard]] bool load_pdptes(u64 cr3);
     std::array<u64, 4>& pdptes() { return pdptes_; }
-    // INVLPG, INVPCID: with coherent caches nothing the guest can see; here to be exact about what is dropped.
+    // INVLPG, INVPCID: with coherent caches nothing the guest can see; here to be exact about what is
+    // dropped.
     void invalidate_page(u64 linear);
     void flush();
 
-    // --- fast paths: the host pointer of an access of `size` bytes, or null (miss, crosses a page, MMIO, ...) ---
+    // --- fast paths: the host pointer of an access of `size` bytes, or null (miss, crosses a page, MMIO,
+    // ...) ---
     const u8* fast_read(u64 linear, unsigned size) const { return hit<Access::read>(linear, size); }
     u8* fast_write(u64 linear, unsigned size) const { return hit<Access::write>(linear, size); }
     const u8* fast_fetch(u64 linear) const { return hit<Access::execute>(linear, 1); }
+
+    // The same with another privilege than the current one: descriptor tables and the TSS at CPL 3.
+    u8* fast_as(u64 linear, unsigned size, Access access, Privilege privilege);
 
     // --- slow paths ---
     // Walks (or uses what is cached), sets accessed/dirty bits, checks rights, fills the TLB where it may.
@@ -91,6 +99,7 @@ class Mmu final : public MapObserver, public FrameObserver {
     std::string describe_mappings(bool each_page) const;
 
     void map_changed() override;
+    void a20_changed() override;
     void frame_protected(PhysicalAddress frame) override;
     void frame_written(PhysicalAddress address, u64 length) override;
 

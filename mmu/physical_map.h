@@ -1,8 +1,8 @@
 // Guest physical memory: one RAM block, ROMs and memory-mapped registers, by page of 4 KiB.
 //
-// RAM is one host mapping of one memfd, so that later engines can map it again. A physical page has a target for
-// reads (and fetches) and one for writes: PAM shadowing reads ROM and writes RAM, for example. Per-frame flags make
-// writes to pages with code, page tables or watched content take the slow path.
+// RAM is one host mapping of one memfd, so that later engines can map it again. A physical page has a target
+// for reads (and fetches) and one for writes: PAM shadowing reads ROM and writes RAM, for example. Per-frame
+// flags make writes to pages with code, page tables or watched content take the slow path.
 #pragma once
 
 #include <functional>
@@ -54,6 +54,8 @@ class MapObserver {
   public:
     virtual ~MapObserver() = default;
     virtual void map_changed() = 0;
+    // Only gate A20 was switched: the map is the same, what CPU addresses mean is not.
+    virtual void a20_changed() { map_changed(); }
     // A frame got its first flag: drop fast write paths to it.
     virtual void frame_protected(PhysicalAddress frame) = 0;
 };
@@ -62,7 +64,8 @@ class PhysicalMap {
   public:
     static constexpr unsigned kPhysicalBits = 40;
 
-    // Makes `ram_size` bytes of zeroed RAM: up to `below_4g` at 0, the rest from 4 GiB on. Error: host memory.
+    // Makes `ram_size` bytes of zeroed RAM: up to `below_4g` at 0, the rest from 4 GiB on. Error: host
+    // memory.
     static Result<std::unique_ptr<PhysicalMap>> create(u64 ram_size, u64 below_4g = 3 * GiB + 512 * MiB);
     virtual ~PhysicalMap() = default;
 
@@ -77,14 +80,15 @@ class PhysicalMap {
 
     // --- composition. Later mappings lie over earlier ones; unmap() uncovers what was below. ---
     using MappingId = u32;
-    virtual MappingId map_mmio(PhysicalAddress base, u64 length, MmioHandler& handler, std::string_view name) = 0;
+    virtual MappingId map_mmio(PhysicalAddress base, u64 length, MmioHandler& handler,
+                               std::string_view name) = 0;
     // Read-only memory; `rom` must outlive the mapping. Writes are ignored.
     virtual MappingId map_rom(PhysicalAddress base, std::span<u8> rom, std::string_view name) = 0;
     // Host memory that is not guest RAM (a frame buffer); page-aligned, readable and writable.
     virtual MappingId map_memory(PhysicalAddress base, std::span<u8> memory, std::string_view name) = 0;
     virtual void unmap(MappingId id) = 0;
-    // PAM (i440FX data sheet 3.2.18): where reads and writes of a RAM-backed range go; `false` uncovers what is
-    // mapped by map_rom()/map_mmio() there, `true` is RAM.
+    // PAM (i440FX data sheet 3.2.18): where reads and writes of a RAM-backed range go; `false` uncovers what
+    // is mapped by map_rom()/map_mmio() there, `true` is RAM.
     virtual void set_shadow(PhysicalAddress base, u64 length, bool read_ram, bool write_ram) = 0;
     // Gate A20: off masks bit 20 of every CPU access.
     virtual void set_a20(bool enabled) = 0;

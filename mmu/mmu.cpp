@@ -1,0 +1,386 @@
+#include "mmu/mmu.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <unordered_map>
+#include <utility>
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "mmu/page_walk.h"
+#include "mmu/table_tracker.h"
+#include "mmu/tlb_context.h"
+
+namespace mynah {
+
+namespace {
+
+constexpr size_t kMaxContexts = 48;
+constexpr u32 kNoSpace = 0x80000000;  // of contexts without paging
+
+// Where in the write tables a frame may be: up to four slots of 14 bits, the count (5: anywhere) above them.
+constexpr unsigned kHintBits = 14, kHintCountShift = 56, kHintAnywhere = 5;
+static_assert(TlbContext::kLastSize == 1 << kHintBits);
+
+u64 add_hint(u64 hints, u64 linear) {
+    const u64 slot = (linear >> kPageShift) & (TlbContext::kLastSize - 1);
+    const unsigned count = static_cast<unsigned>(hints >> kHintCountShift);
+    if (count == kHintAnywhere) return hints;
+    for (unsigned i = 0; i < count; ++i) {
+        if ((hints >> i * kHintBits & (TlbContext::kLastSize - 1)) == slot) return hints;
+    }
+    if (count == 4) return u64{kHintAnywhere} << kHintCountShift;
+    return (hints + (u64{1} << kHintCountShift)) | slot << count * kHintBits;
+}
+
+}  // namespace
+
+struct Mmu::Impl {
+    Impl(Mmu& owner, PhysicalMap& physical)
+        : mmu(owner),
+          map(physical),
+          tracker(physical),
+          ram(physical.ram()),
+          below(physical.ram_below_4g()),
+          hints(physical.ram_size() >> kPageShift) {}
+
+    Mmu& mmu;
+    PhysicalMap& map;
+    TableTracker tracker;
+    std::span<u8> ram;
+    u64 below;
+    u64 a20_mask = ~u64{0};
+    std::vector<std::unique_ptr<TlbContext>> contexts;
+    std::array<TlbContext*, 3> by_privilege{};
+    TlbContext* current = nullptr;
+    u64 clock = 0;
+    std::vector<u64> hints;                           // by RAM frame
+    std::unordered_map<PhysicalAddress, u64> others;  // hints of frames that are not RAM
+
+    u64* hint(PhysicalAddress frame, bool make) {
+        if (frame < below) return &hints[frame >> kPageShift];
+        if (frame >= 4 * GiB && frame - 4 * GiB < ram.size() - below) {
+            return &hints[(frame - 4 * GiB + below) >> kPageShift];
+        }
+        if (make) return &others[frame];
+        const auto it = others.find(frame);
+        return it == others.end() ? nullptr : &it->second;
+    }
+
+    bool physical_of(const u8* host, PhysicalAddress& address) const {
+        const u64 offset = static_cast<u64>(host - ram.data());
+        if (host < ram.data() || offset >= ram.size()) return false;
+        address = offset < below ? offset : offset - below + 4 * GiB;
+        return true;
+    }
+
+    Privilege effective(Privilege p) const {
+        const PagingControls& c = mmu.controls_;
+        if (!c.paging) return Privilege::supervisor;
+        return p == Privilege::supervisor_ac && !c.smap ? Privilege::supervisor : p;
+    }
+
+    TlbContext::Key key(Privilege p) const {
+        const PagingControls& c = mmu.controls_;
+        TlbContext::Key k;
+        const u32 a20 = a20_mask == ~u64{0};
+        if (!c.paging) {
+            k.bits = a20;
+            return k;
+        }
+        k.bits = a20 | 2u | u32{c.pae} << 2 | u32{c.long_mode} << 3 | u32{c.pse} << 4 | u32{c.wp} << 5 |
+                 u32{c.nxe} << 6 | u32{c.smep} << 7 | u32{c.smap} << 8 | u32{c.gib_pages} << 9 |
+                 static_cast<u32>(p) << 10 | u32{c.physical_bits} << 16;
+        if (c.pae && !c.long_mode) {
+            k.root = mmu.pdptes_;
+        } else {
+            k.root[0] = c.cr3 & ~kPageMask;
+        }
+        return k;
+    }
+
+    // Of all contexts that may have used the same tables; collisions only drop too much.
+    u32 space() const {
+        const PagingControls& c = mmu.controls_;
+        if (!c.paging) return kNoSpace;
+        return static_cast<u32>((c.cr3 & (c.pae && !c.long_mode ? ~u64{31} : ~kPageMask)) >> 5) & ~kNoSpace;
+    }
+
+    TlbContext& context(Privilege privilege) {
+        const Privilege p = effective(privilege);
+        TlbContext*& known = by_privilege[static_cast<unsigned>(p)];
+        if (known) return *known;
+        const TlbContext::Key wanted = key(p);
+        TlbContext* found = nullptr;
+        TlbContext* oldest = nullptr;
+        for (const auto& c : contexts) {
+            if (c->key == wanted) {
+                found = c.get();
+                break;
+            }
+            const bool in_use = c.get() == by_privilege[0] || c.get() == by_privilege[1] ||
+                                c.get() == by_privilege[2] || c.get() == current;
+            if (!in_use && (!oldest || c->last_used < oldest->last_used)) oldest = c.get();
+        }
+        if (!found) {
+            if (contexts.size() < kMaxContexts) {
+                found = contexts.emplace_back(std::make_unique<TlbContext>()).get();
+            } else {
+                found = oldest;
+                found->reset();
+            }
+            found->key = wanted;
+            found->space = space();
+        }
+        found->last_used = ++clock;
+        return *(known = found);
+    }
+
+    void show(TlbContext& c) {
+        current = &c;
+        for (unsigned t = 0; t < 3; ++t) mmu.current_[t] = {c.table(t), c.size(t) - 1};
+    }
+
+    // The controls or CR3 changed: finds the contexts anew.
+    void reselect() {
+        by_privilege = {};
+        show(context(mmu.privilege_));
+    }
+
+    void drop(const TableTracker::Drop& d) {
+        for (const auto& c : contexts) {
+            if (c->space != d.space && d.space != TableTracker::kAnySpace) continue;
+            c->drop(d.base, d.shift);
+        }
+    }
+
+    void insert(TlbContext& c, unsigned table, u64 page, u64 addend) {
+        if (c.insert(table, page, addend) && &c == current) show(c);
+    }
+
+    void fill(TlbContext& c, u64 linear, PhysicalAddress address, Access access, bool may_write) {
+        const u64 page = linear & ~kPageMask;
+        const PhysicalAddress frame = address & ~kPageMask;
+        const PhysicalMap::Target read = map.read_target(frame);
+        const auto addend = [&](u8* host) {
+            return static_cast<u64>(reinterpret_cast<std::uintptr_t>(host)) - page;
+        };
+        if (access == Access::execute) {
+            if (read.host) insert(c, 2, page, addend(read.host));
+            return;
+        }
+        if (read.host) {
+            insert(c, 0, page, addend(read.host));
+        } else if (access == Access::read) {
+            insert(c, TlbContext::slow_read, page, frame);
+        }
+        if (!may_write) return;
+        const PhysicalMap::Target write = map.write_target(frame);
+        if (write.host && map.flags(frame) == 0) {
+            u64* h = hint(frame, true);
+            *h = add_hint(*h, linear);
+            insert(c, 1, page, addend(write.host));
+        } else if (access == Access::write) {
+            insert(c, TlbContext::slow_write, page, frame);
+        }
+    }
+
+    // Sets A in every entry and, for a write, D in the last one. These are stores like any other.
+    void set_accessed(const Walk& w, bool write) {
+        for (unsigned i = 0; i < w.count; ++i) {
+            const WalkStep& s = w.steps[i];
+            const u64 need = pte::accessed | (write && i + 1u == w.count ? pte::dirty : 0);
+            if ((s.value & need) == need) continue;
+            map.write(s.address, map.read(s.address, s.size) | need, s.size);
+        }
+    }
+
+    u32 error_code(const Walk& w, Access access, Privilege p) const {
+        const PagingControls& c = mmu.controls_;
+        u32 e = w.end == Walk::End::not_present ? 0 : pf::present;
+        if (w.end == Walk::End::reserved) e |= pf::reserved;
+        if (access == Access::write) e |= pf::write;
+        if (p == Privilege::user) e |= pf::user;
+        if (access == Access::execute && (c.smep || (c.pae && c.nxe))) e |= pf::fetch;
+        return e;
+    }
+
+    Translation walk(u64 linear, Access access, Privilege privilege) {
+        const PagingControls& controls = mmu.controls_;
+        TlbContext& c = context(privilege);
+        if (!controls.paging) {
+            const PhysicalAddress address = linear & a20_mask;
+            fill(c, linear, address, access, true);
+            return {true, 0, address};
+        }
+        const Walk w = walk_page_tables(map, controls, mmu.pdptes_, a20_mask, linear);
+        if (w.end != Walk::End::mapped || !access_allowed(w, controls, access, privilege)) {
+            return {false, error_code(w, access, privilege), 0};
+        }
+        const bool write = access == Access::write;
+        set_accessed(w, write);
+        bool tracked = true;
+        for (unsigned i = 0; i < w.count; ++i) tracked = tracked && tracker.trackable(w.steps[i].address);
+        if (tracked) {
+            const u32 s = c.space;
+            for (unsigned i = 0; i < w.count; ++i) tracker.note(w.steps[i], linear, s);
+            const bool may_write = write || ((w.leaf().value & pte::dirty) &&
+                                             access_allowed(w, controls, Access::write, privilege));
+            fill(c, linear, w.address, access, may_write);
+        }
+        return {true, 0, w.address};
+    }
+};
+
+Mmu::Mmu(PhysicalMap& map) : impl_(std::make_unique<Impl>(*this, map)) {
+    map.observe_map(*this);
+    map.observe_frames(frame_flag::page_table, *this);
+    a20_changed();
+}
+
+Mmu::~Mmu() = default;
+
+void Mmu::set_controls(const PagingControls& controls) {
+    // CR3 in PAE mode: the PDPTEs may be others though the controls are the same.
+    if (controls == controls_ && !(controls.pae && !controls.long_mode)) return;
+    controls_ = controls;
+    impl_->reselect();
+}
+
+void Mmu::set_privilege(Privilege privilege) {
+    if (privilege == privilege_) return;
+    privilege_ = privilege;
+    TlbContext& c = impl_->context(privilege);
+    if (&c != impl_->current) impl_->show(c);
+}
+
+bool Mmu::load_pdptes(u64 cr3) {
+    std::array<u64, 4> loaded;
+    const u64 reserved = ~((u64{1} << controls_.physical_bits) - 1) | 0x1E6;
+    for (unsigned i = 0; i < 4; ++i) {
+        loaded[i] = impl_->map.read(((cr3 & 0xFFFFFFE0) + 8 * i) & impl_->a20_mask, 8);
+        if ((loaded[i] & pte::present) && (loaded[i] & reserved)) return false;
+    }
+    pdptes_ = loaded;
+    return true;
+}
+
+void Mmu::invalidate_page(u64 linear) {
+    const u32 space = impl_->space();
+    for (const auto& c : impl_->contexts) {
+        if (c->space == space) c->drop_page(linear);
+    }
+}
+
+void Mmu::flush() {
+    impl_->tracker.clear();
+    for (const auto& c : impl_->contexts) c->clear();
+    std::ranges::fill(impl_->hints, 0);
+    impl_->others.clear();
+    impl_->reselect();
+}
+
+u8* Mmu::fast_as(u64 linear, unsigned size, Access access, Privilege privilege) {
+    const TlbEntry& e = impl_->context(privilege).entry(static_cast<unsigned>(access), linear);
+    if (((linear + size - 1) & ~kPageMask) != e.tag) return nullptr;
+    return reinterpret_cast<u8*>(linear + e.addend);
+}
+
+Translation Mmu::translate(u64 linear, Access access, Privilege privilege) {
+    TlbContext& c = impl_->context(privilege);
+    const u64 page = linear & ~kPageMask;
+    const TlbEntry& e = c.entry(static_cast<unsigned>(access), linear);
+    PhysicalAddress address;
+    if (e.tag == page && impl_->physical_of(reinterpret_cast<u8*>(linear + e.addend), address)) {
+        return {true, 0, address};
+    }
+    if (access != Access::execute) {
+        const TlbEntry& s =
+            c.entry(access == Access::read ? TlbContext::slow_read : TlbContext::slow_write, linear);
+        if (s.tag == page) return {true, 0, s.addend | (linear & kPageMask)};
+    }
+    return impl_->walk(linear, access, privilege);
+}
+
+std::optional<PhysicalAddress> Mmu::peek(u64 linear) const {
+    if (!controls_.paging) return linear & impl_->a20_mask;
+    const Walk w = walk_page_tables(impl_->map, controls_, pdptes_, impl_->a20_mask, linear);
+    if (w.end != Walk::End::mapped) return std::nullopt;
+    return w.address;
+}
+
+void Mmu::map_changed() {
+    flush();
+}
+
+void Mmu::a20_changed() {
+    impl_->a20_mask = impl_->map.a20() ? ~u64{0} : ~(u64{1} << 20);
+    impl_->reselect();
+}
+
+void Mmu::frame_protected(PhysicalAddress frame) {
+    u64* hint = impl_->hint(frame, false);
+    if (!hint || *hint == 0) return;
+    const u64 hints = std::exchange(*hint, 0);
+    const u8* host = impl_->map.write_target(frame).host;
+    if (!host) return;
+    const u64 page = static_cast<u64>(reinterpret_cast<std::uintptr_t>(host));
+    const unsigned count = static_cast<unsigned>(hints >> kHintCountShift);
+    for (const auto& c : impl_->contexts) {
+        if (count == kHintAnywhere) {
+            c->drop_writes(page);
+            continue;
+        }
+        for (unsigned i = 0; i < count; ++i) {
+            c->drop_writes_at(hints >> i * kHintBits & (TlbContext::kLastSize - 1), page);
+        }
+    }
+}
+
+void Mmu::frame_written(PhysicalAddress address, u64 length) {
+    impl_->tracker.written(address, length, [this](const TableTracker::Drop& d) { impl_->drop(d); });
+}
+
+std::string Mmu::describe_mappings(bool each_page) const {
+    if (!controls_.paging) return "paging is off\n";
+    std::string text;
+    struct Range {
+        u64 start = 0, length = 0, physical = 0;
+        std::string rights;
+    } range;
+    const auto flush_range = [&] {
+        if (range.length == 0) return;
+        char line[96];
+        std::snprintf(line, sizeof line, "%016llx-%016llx %010llx %s\n",
+                      static_cast<unsigned long long>(range.start),
+                      static_cast<unsigned long long>(range.start + range.length - 1),
+                      static_cast<unsigned long long>(range.physical), range.rights.c_str());
+        text += line;
+        range.length = 0;
+    };
+    const u64 end = controls_.long_mode ? u64{1} << 48 : 4 * GiB;
+    for (u64 at = 0; at < end;) {
+        const u64 linear = controls_.long_mode ? sign_extend(at, 48) : at;
+        const Walk w = walk_page_tables(impl_->map, controls_, pdptes_, impl_->a20_mask, linear);
+        const unsigned shift = w.end == Walk::End::mapped ? w.page_shift : w.count ? w.leaf().shift : 30u;
+        const u64 length = u64{1} << shift;
+        if (w.end != Walk::End::mapped) {
+            flush_range();
+        } else {
+            std::string rights{w.user ? 'u' : '-', 'r', w.writable ? 'w' : '-', w.no_execute ? '-' : 'x'};
+            const bool joins = range.length != 0 && !each_page && rights == range.rights &&
+                               range.start + range.length == linear &&
+                               range.physical + range.length == w.address;
+            if (!joins) {
+                flush_range();
+                range = {linear, 0, w.address, std::move(rights)};
+            }
+            range.length += length;
+        }
+        at += length;
+    }
+    flush_range();
+    return text;
+}
+
+}  // namespace mynah

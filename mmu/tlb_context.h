@@ -1,0 +1,55 @@
+// The software TLB of one context: an address space at one privilege under one set of controls.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "mmu/mmu.h"
+
+namespace mynah {
+
+struct TlbContext {
+    static constexpr u64 kFirstSize = 1024;
+    static constexpr u64 kLastSize = 16384;
+    static constexpr u64 kSlowSize = 256;
+    enum : unsigned { slow_read = 3, slow_write = 4, kTables = 5 };
+
+    struct Key {
+        std::array<u64, 4> root{};  // CR3's base, or the four PDPTEs
+        u32 bits = 0;
+        bool operator==(const Key&) const = default;
+    };
+
+    Key key;
+    u32 space = 0;  // address space, for TableTracker
+    u64 last_used = 0;
+
+    TlbContext() { reset(); }
+    // Back to empty tables of the first size.
+    void reset();
+    // Empties the tables where they are.
+    void clear();
+
+    u64 size(unsigned table) const { return table < slow_read ? fast_size_ : kSlowSize; }
+    TlbEntry* table(unsigned t) {
+        return storage_.data() +
+               (t < slow_read ? t * fast_size_ : 3 * fast_size_ + (t - slow_read) * kSlowSize);
+    }
+    TlbEntry& entry(unsigned t, u64 linear) { return table(t)[(linear >> kPageShift) & (size(t) - 1)]; }
+    // True: the tables were moved.
+    bool insert(unsigned t, u64 linear_page, u64 addend);
+    void drop_page(u64 linear);
+    void drop(u64 base, unsigned shift);
+    // Write entries that lead to `host_page`.
+    void drop_writes_at(u64 slot, u64 host_page);
+    void drop_writes(u64 host_page);
+
+  private:
+    void grow();
+
+    u64 fast_size_ = kFirstSize;
+    u64 evictions_ = 0;
+    std::vector<TlbEntry> storage_;  // read, write, execute, then the slow ones (addend: physical page)
+};
+
+}  // namespace mynah
