@@ -1,4 +1,5 @@
 ; sdm: vol. 3A 4.7 (the page-fault error code: P, W/R, U/S, RSVD, I/D), 4.6 (WP, NX, U/S)
+; qemu: differs, it leaves P clear in the code of a reserved-bit fault
 ; expect: dword[0x600]=5 ebx=5
 ; expect: dword[0x620]=14 dword[0x624]=0 dword[0x634]=0x200010
 ; expect: dword[0x640]=14 dword[0x644]=2 dword[0x654]=0x200018
