@@ -37,6 +37,14 @@ def screen(needs, args, steps, memory="256", labels=("daily",)):
     }
 
 
+# It starts by itself; the error count is checked once some of the first pass is done.
+MEMTEST_RUNS = [
+    ("screen", r"Memtest86\+", 300),
+    ("screen", r"Testing: +\d", 300),
+    ("screen", r"Pass +[1-9]\d?%", 1200),
+    ("screen", r"Errors: +0\b", 10),
+]
+
 BUSYBOX64, BUSYBOX32 = "initrd/busybox-amd64.gz", "initrd/busybox-i386.gz"
 
 CASES = {
@@ -60,11 +68,11 @@ CASES = {
                                  ["-drive", "file={image},format=raw,if=floppy,readonly=on", "-boot", "a"],
                                  [("screen", "GNU GRUB|grub>", 600)]),
     "memtest-ia32": screen({"iso": "memtest/memtest86+ia32.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
-                           [("screen", r"Memtest86\+", 300), ("screen", r"Test +\d+%", 600)], memory="64"),
+                           MEMTEST_RUNS, memory="64"),
     "memtest-x64": screen({"iso": "memtest/memtest86+x64.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
-                          [("screen", r"Memtest86\+", 300), ("screen", r"Test +\d+%", 600)], memory="64"),
+                          MEMTEST_RUNS, memory="64"),
     "installer-i386": screen({"iso": "iso/installer-i386.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
-                             [("screen", "Select a language", 1800)], memory="512"),
+                             [("screen", "Select a language", 1800)], memory="1024"),
     "installer-amd64": screen({"iso": "iso/installer-amd64.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
-                              [("screen", "Select a language", 1800)], memory="512"),
+                              [("screen", "Select a language", 1800)], memory="1024"),
 }

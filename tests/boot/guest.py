@@ -130,7 +130,7 @@ class Guest:
                 raise Failure(f"ended with code {self.process.returncode} without {pattern!r} on the screen")
             if time.monotonic() > end:
                 rows = [text[at : at + 80].rstrip() for at in range(0, len(text), 80)]
-                shown = "\n".join("    | " + row for row in rows if row)
+                shown = "\n".join("    | " + row for row in [row for row in rows if row][:60])
                 raise Failure(f"screen: {seconds * self.scale:.0f} s passed without {pattern!r}; it shows:\n{shown}")
             time.sleep(0.5)
 
