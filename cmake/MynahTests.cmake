@@ -15,7 +15,8 @@ endif()
 
 # mynah_add_test(<name> SOURCES a.cpp b.cpp LIBS mynah_cpu mynah::zydis [LABELS unit] [TIMEOUT 300])
 # One GoogleTest executable; each of its tests is a ctest test named <name>.Suite.Test. Listed when ctest
-# runs, so that a cross-built one is listed through the emulator.
+# runs, so that a cross-built one is listed through the emulator. What is only for the nightly gets an
+# executable of its own with LABELS long.
 function(mynah_add_test name)
     cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
     if(NOT MYNAH_HAVE_TESTS)
