@@ -1,0 +1,110 @@
+#include "base/host_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace mynah {
+
+namespace {
+
+Error cannot(const std::string& path, std::string_view what) {
+    return Error{"cannot open \"" + path + "\": " + std::string(what)};
+}
+
+}  // namespace
+
+Result<HostFile> HostFile::open(const std::string& path, Access access) {
+    const bool writes = access == Access::read_write;
+    // O_NONBLOCK: a FIFO must be refused, not waited for.
+    const int fd = ::open(path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        const int number = errno;
+        if (number == EISDIR) return cannot(path, "it is a directory");
+        return cannot(path, writes && (number == EACCES || number == EROFS)
+                                ? std::string(std::strerror(number)) + " (it is opened for writing)"
+                                : std::strerror(number));
+    }
+    HostFile file(fd, path, 0);
+    struct stat info {};
+    if (::fstat(fd, &info) != 0) return cannot(path, std::strerror(errno));
+    if (S_ISDIR(info.st_mode)) return cannot(path, "it is a directory");
+    if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode))
+        return cannot(path, "it is not a file or block device");
+    const off_t end = ::lseek(fd, 0, SEEK_END);
+    if (end < 0) return cannot(path, std::strerror(errno));
+    file.size_ = static_cast<u64>(end);
+
+    // Open file description locks: they belong to this descriptor, not to the process.
+    struct flock lock {};
+    lock.l_type = static_cast<short>(writes ? F_WRLCK : F_RDLCK);
+    lock.l_whence = SEEK_SET;
+    if (::fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+        if (errno == EAGAIN || errno == EACCES) {
+            return cannot(path, writes ? "another program uses it (try -snapshot, or close the other program)"
+                                       : "another program writes to it");
+        }
+        // Some network file systems have no locks: the image is still usable.
+    }
+    return file;
+}
+
+HostFile::~HostFile() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+HostFile::HostFile(HostFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)), size_(other.size_) {}
+
+HostFile& HostFile::operator=(HostFile&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(path_, other.path_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+Error HostFile::error(const char* doing, int number) const {
+    return Error{"cannot " + std::string(doing) + " \"" + path_ + "\": " + std::strerror(number)};
+}
+
+Status HostFile::read_at(u64 offset, std::span<u8> out) {
+    while (!out.empty()) {
+        const ssize_t n = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return error("read", errno);
+        if (n == 0) {
+            std::fill(out.begin(), out.end(), u8{0});
+            return Ok{};
+        }
+        offset += static_cast<u64>(n);
+        out = out.subspan(static_cast<size_t>(n));
+    }
+    return Ok{};
+}
+
+Status HostFile::write_at(u64 offset, std::span<const u8> data) {
+    while (!data.empty()) {
+        const ssize_t n = ::pwrite(fd_, data.data(), data.size(), static_cast<off_t>(offset));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return error("write", n < 0 ? errno : EIO);
+        offset += static_cast<u64>(n);
+        data = data.subspan(static_cast<size_t>(n));
+    }
+    return Ok{};
+}
+
+Status HostFile::sync() {
+    while (::fdatasync(fd_) != 0) {
+        if (errno == EINTR) continue;
+        // Devices that cannot be synchronised keep nothing back.
+        if (errno == EINVAL || errno == EROFS) break;
+        return error("flush", errno);
+    }
+    return Ok{};
+}
+
+}  // namespace mynah

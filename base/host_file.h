@@ -1,0 +1,43 @@
+// A locked file of the host, accessed by offset. The only place where disk images meet system calls.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "base/types.h"
+
+namespace mynah {
+
+class HostFile {
+  public:
+    enum class Access : u8 { read_only, read_write };
+
+    // Opens a regular file or a block device and locks it: shared for reading, exclusive for writing. The
+    // lock is advisory, ends with the object and is seen by QEMU too. Error: missing, no permission, a
+    // directory, locked.
+    static Result<HostFile> open(const std::string& path, Access access);
+    ~HostFile();
+    HostFile(HostFile&& other) noexcept;
+    HostFile& operator=(HostFile&& other) noexcept;
+    HostFile(const HostFile&) = delete;
+    HostFile& operator=(const HostFile&) = delete;
+
+    u64 size() const { return size_; }  // bytes, when opened
+    const std::string& path() const { return path_; }
+    // Bytes beyond the end read as zeroes.
+    Status read_at(u64 offset, std::span<u8> out);
+    Status write_at(u64 offset, std::span<const u8> data);
+    // Returns when the content has reached the storage.
+    Status sync();
+
+  private:
+    HostFile(int fd, std::string path, u64 size) : fd_(fd), path_(std::move(path)), size_(size) {}
+    Error error(const char* doing, int number) const;
+
+    int fd_ = -1;
+    std::string path_;
+    u64 size_ = 0;
+};
+
+}  // namespace mynah
