@@ -15,10 +15,14 @@ enum class DecodeStatus : u8 {
     truncated,  // the bytes given end before the instruction does
 };
 
-// What is not in the bytes: the default sizes, and whether this is real or virtual-8086 mode (some rows are #UD there).
+// What is not in the bytes: the default sizes, and whether this is real or virtual-8086 mode (some rows are
+// #UD there).
 struct DecodeMode {
-    u8 code_size = 2;  // bytes: 2, 4, 8
+    u8 code_size = 2;          // bytes: 2, 4, 8
     bool descriptors = false;  // protected mode proper
+    // FeatureSet::gating() of the model: rows of other features are #UD, TZCNT and LZCNT then mean BSF and
+    // BSR.
+    u64 features = ~u64{0};
 };
 
 // Decodes the instruction at the start of `code`. When not ok, `out.length` is the bytes looked at.
