@@ -18,7 +18,7 @@
 namespace mynah {
 
 struct Frame;
-class BlockDevices;
+class Pc;
 
 // The host's side of a machine. Everything pointed to must outlive it.
 struct MachineHost {
@@ -85,7 +85,6 @@ class Machine {
     const MachineConfig& config() const;
 
   private:
-    class Pc;
     explicit Machine(std::unique_ptr<Pc> pc);
     std::unique_ptr<Pc> pc_;
 };

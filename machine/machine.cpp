@@ -1,0 +1,124 @@
+#include "machine/machine.h"
+
+#include <fmt/format.h>
+
+#include "devices/key_names.h"
+#include "machine/pc.h"
+#include "machine/snapshot_file.h"
+
+namespace mynah {
+
+namespace {
+
+// Room for a kernel, its tables and the areas below 1 MiB.
+constexpr u64 kLeastMemory = 1 * MiB;
+constexpr u64 kMostMemory = u64{1} << PhysicalMap::kPhysicalBits;
+
+}  // namespace
+
+Machine::Machine(std::unique_ptr<Pc> pc) : pc_(std::move(pc)) {}
+Machine::~Machine() = default;
+
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, MachineHost host, Log& log) {
+    if (config.memory < kLeastMemory || config.memory >= kMostMemory) {
+        return Error{fmt::format("-m: {} MiB is out of range; give at least 1 MiB and less than 1 TiB", config.memory / MiB)};
+    }
+    if (config.cpus != 1) return Error{fmt::format("-smp {}: there is one processor for now; use -smp 1", config.cpus)};
+    auto memory = PhysicalMap::create(config.memory);
+    if (!memory) return memory.error();
+    auto pc = std::make_unique<Pc>(config, std::move(host), log, std::move(*memory));
+    if (Status s = pc->make_cpu(); !s) return s.error();
+    if (Status s = pc->make_devices(); !s) return s.error();
+    if (Status s = pc->load_firmware(); !s) return s.error();
+    pc->power_on();
+    std::unique_ptr<Machine> machine(new Machine(std::move(pc)));
+    if (!config.load_snapshot.empty()) {
+        if (Status s = machine->load_file(config.load_snapshot); !s) return s.error();
+    }
+    if (config.start_paused) machine->pause();
+    return machine;
+}
+
+Nanoseconds Machine::run_slice(bool may_skip_idle) { return pc_->run(~u64{0}, may_skip_idle); }
+Nanoseconds Machine::run_until(u64 instructions, bool may_skip_idle) {
+    Nanoseconds wait = 0;
+    while (wait == 0 && pc_->state_ == RunState::running && pc_->cpu_->instructions() < instructions) {
+        wait = pc_->run(instructions, may_skip_idle);
+    }
+    return wait;
+}
+
+RunState Machine::run_state() const { return pc_->state_; }
+int Machine::exit_code() const { return pc_->exit_code_; }
+
+void Machine::pause() {
+    if (pc_->state_ != RunState::running) return;
+    pc_->state_ = RunState::paused;
+    if (pc_->realtime_) pc_->realtime_->stop();
+}
+
+void Machine::resume() {
+    if (pc_->state_ != RunState::paused) return;
+    pc_->state_ = RunState::running;
+    if (pc_->realtime_) pc_->realtime_->start();
+}
+
+void Machine::reset() { pc_->request_reset(); }
+void Machine::power_button() { pc_->power_.press_power_button(); }
+void Machine::quit(int exit_code) { pc_->finish(exit_code); }
+u64 Machine::instructions() const { return pc_->cpu_->instructions(); }
+
+void Machine::serial_input_ready(unsigned index) {
+    if (index < pc_->uarts_.size()) pc_->uarts_[index]->input_ready();
+}
+
+bool Machine::key(std::string_view name, bool down) {
+    const auto code = key_by_name(name);
+    if (!code) return false;
+    pc_->keyboard_controller_.keyboard().key(*code, down);
+    return true;
+}
+
+void Machine::mouse(int dx, int dy, unsigned buttons, int wheel) {
+    pc_->keyboard_controller_.mouse().move(dx, dy, buttons, wheel);
+}
+
+Frame Machine::screen() { return pc_->vga_ ? pc_->vga_->render() : Frame{}; }
+
+std::vector<u8> Machine::save() {
+    Archive ar;
+    pc_->visit(ar);
+    return ar.data();
+}
+
+Status Machine::load(std::span<const u8> snapshot) {
+    // Whatever goes wrong half-way is undone with the state of before.
+    const std::vector<u8> before = save();
+    Archive ar(Archive::Mode::load, snapshot);
+    pc_->visit(ar);
+    if (ar.ok() && ar.position() == snapshot.size()) return Ok{};
+    const std::string why = ar.ok() ? "it is too long" : ar.error();
+    Archive back(Archive::Mode::load, before);
+    pc_->visit(back);
+    MYNAH_CHECK(back.ok());
+    return Error{fmt::format("the snapshot does not fit this machine: {}", why)};
+}
+
+Status Machine::save_file(const std::string& path) { return write_snapshot_file(path, save()); }
+
+Status Machine::load_file(const std::string& path) {
+    const auto archive = read_snapshot_file(path);
+    if (!archive) return archive.error();
+    return load(*archive);
+}
+
+u64 Machine::ram_hash() { return hash_bytes(pc_->memory_->ram()); }
+
+Cpu& Machine::cpu() { return *pc_->cpu_; }
+PhysicalMap& Machine::memory() { return *pc_->memory_; }
+std::string Machine::info_pic() const { return pc_->pic_.describe() + pc_->io_apic_.describe(); }
+std::string Machine::info_block() const { return pc_->drives_->describe(); }
+std::string Machine::info_pci() const { return pc_->pci_.describe(); }
+const MachineConfig& Machine::config() const { return pc_->config_; }
+
+}  // namespace mynah

@@ -1,0 +1,235 @@
+#include "machine/pc.h"
+
+#include <fmt/format.h>
+
+#include "cpu/apic/local_apic.h"
+
+namespace mynah {
+
+namespace {
+
+constexpr u64 kIoApicBase = 0xFEC00000;
+constexpr u64 kHpetBase = 0xFED00000;
+constexpr u64 kTestdevBase = 0xFF000000;
+constexpr u64 kVgaWindow = 0xA0000;
+constexpr unsigned kCoprocessorIrq = 13;
+constexpr unsigned kSci = 9;
+
+}  // namespace
+
+Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<PhysicalMap> memory)
+    : config_(config),
+      host_(std::move(host)),
+      log_(log),
+      memory_(std::move(memory)),
+      deterministic_(config.clock == ClockMode::deterministic
+                         ? std::make_unique<DeterministicClock>(config.icount_shift,
+                                                                [this] { return cpu_ ? cpu_->instructions() : 0; })
+                         : nullptr),
+      realtime_(deterministic_ ? nullptr : std::make_unique<RealtimeClock>(host_.monotonic_ns)),
+      time_(deterministic_ ? static_cast<TimeSource*>(deterministic_.get()) : realtime_.get()),
+      queue_(*time_),
+      io_(log),
+      apic_timer_(queue_, [this] { cpu_->apic_timer_expired(); }),
+      pic_(IrqLine([this](bool level) { cpu_->set_intr(level); })),
+      io_apic_(*this),
+      irqs_(pic_, io_apic_),
+      pit_(queue_, IrqLine([this](bool level) {
+               if (!hpet_.legacy_replacement()) irqs_.set(0, IrqRouter::isa, level);
+           })),
+      a20_(IrqLine([this](bool enabled) { memory_->set_a20(enabled); })),
+      system_control_(pit_, a20_, [this] { cpu_->init(); }),
+      rtc_(queue_, config.rtc_seconds, IrqLine([this](bool level) {
+               if (!hpet_.legacy_replacement()) irqs_.set(8, IrqRouter::isa, level);
+           }),
+           IrqLine()),
+      dma_(*memory_),
+      hpet_(queue_, {.io_apic = [this](unsigned pin, bool level) { io_apic_.set_pin(pin, level); },
+                     .legacy = [this](unsigned irq, bool level) { irqs_.set(irq, IrqRouter::timer, level); }}),
+      keyboard_controller_(queue_, a20_, irqs_.line(1), irqs_.line(12), [this] { request_reset(); }),
+      fw_cfg_(*memory_),
+      pci_(io_, *memory_, log),
+      host_bridge_(*memory_),
+      isa_bridge_([this](unsigned irq, bool level) { irqs_.set(irq, IrqRouter::pci, level); },
+                  [this](bool hard) { hard ? request_reset() : cpu_->init(); }),
+      power_(queue_, irqs_.line(kSci), [this] { power_off(); }),
+      coprocessor_(*this),
+      debug_console_("debugcon", host_.debugcon) {
+    random_state_[0] = config.seed ^ 0x9E3779B97F4A7C15;
+    random_state_[1] = config.seed + 0xD1B54A32D192ED03;
+    if (deterministic_) {
+        queue_.on_earlier([this] {
+            if (cpu_) cpu_->stop_at(deterministic_->instructions_at(queue_.next_deadline()));
+        });
+    }
+}
+
+Pc::~Pc() = default;
+
+Status Pc::make_cpu() {
+    auto cpu = Cpu::create(config_.cpu, *memory_, *this, log_);
+    if (!cpu) return cpu.error();
+    cpu_ = std::move(*cpu);
+    return Ok{};
+}
+
+Status Pc::make_devices() {
+    for (unsigned i = 0; i < 4; ++i) {
+        static constexpr unsigned kIrqs[] = {4, 3, 4, 3};
+        CharBackend* backend = i < host_.serials.size() ? host_.serials[i] : nullptr;
+        uarts_.push_back(std::make_unique<Uart>(fmt::format("uart{}", i), queue_, backend, irqs_.line(kIrqs[i])));
+    }
+    auto drives = Drives::create(config_.drives, queue_, log_, dma_, irqs_.line(6), irqs_.line(14), irqs_.line(15));
+    if (!drives) return drives.error();
+    drives_ = std::move(*drives);
+    if (config_.vga) {
+        std::vector<u8> rom;
+        if (config_.kernel.empty() || !config_.bios.empty()) {
+            auto found = load_option_rom("vgabios-stdvga.bin", config_.firmware_path);
+            if (!found) return found.error();
+            rom = std::move(*found);
+        }
+        vga_ = std::make_unique<StdVga>(queue_, std::move(rom));
+    }
+    if (config_.isa_debug_exit) {
+        debug_exit_ = std::make_unique<DebugExit>(config_.isa_debug_exit->iosize, [this](int code) { finish(code); });
+    }
+    if (config_.pc_testdev) {
+        testdev_ = std::make_unique<PcTestdev>(PcTestdev::Outputs{
+            .irq = [this](unsigned line, bool level) {
+                if (line < 16) irqs_.set(line, IrqRouter::isa, level);
+                else io_apic_.set_pin(line, level);
+            },
+            .flush_page = [this](u64) { cpu_->mmu().flush(); }});
+    }
+
+    pci_.connect_pirq([this](unsigned pirq, bool level) { isa_bridge_.set_pirq(pirq, level); });
+    pci_.connect_reset_control([this] { return isa_bridge_.read_reset_control(); },
+                               [this](u8 value) { isa_bridge_.write_reset_control(value); });
+    pci_.add(host_bridge_, 0, 0);
+    pci_.add(isa_bridge_, 1, 0);
+    pci_.add(drives_->ide(), 1, 1);
+    pci_.add(power_, 1, 3);
+    if (vga_) pci_.add(*vga_, 2, 0);
+    map_memory();
+    if (Status s = map_ports(); !s) return s;
+    return map_optional_devices();
+}
+
+void Pc::map_memory() {
+    const auto window = [this](PhysicalAddress base, Device& device, BankId bank, std::string_view name) {
+        windows_.push_back(std::make_unique<DeviceMmio>(device, bank));
+        memory_->map_mmio(base, device.bank(bank).length, *windows_.back(), name);
+    };
+    window(kIoApicBase, io_apic_, 0, "ioapic");
+    window(kHpetBase, hpet_, 0, "hpet");
+    if (vga_) window(kVgaWindow, *vga_, StdVga::window, "vga");
+    if (testdev_) window(kTestdevBase, *testdev_, PcTestdev::memory, "pc-testdev");
+}
+
+Status Pc::map_ports() {
+    struct Mapping {
+        u16 base;
+        Device& device;
+        BankId bank;
+        u32 length = 0, offset = 0;
+    };
+    const Mapping mappings[] = {
+        {0x20, pic_, Pic::master},
+        {0xA0, pic_, Pic::slave},
+        {0x4D0, pic_, Pic::elcr},
+        {0x40, pit_, 0},
+        {0x60, keyboard_controller_, I8042::data},
+        {0x64, keyboard_controller_, I8042::command},
+        {0x61, system_control_, SystemControl::port_b},
+        {0x92, system_control_, SystemControl::port_a},
+        {0x70, rtc_, Rtc::standard},
+        {0x72, rtc_, Rtc::extended},
+        {0x00, dma_, IsaDma::low_controller},
+        {0xC0, dma_, IsaDma::high_controller},
+        {0x81, dma_, IsaDma::pages, 15, 1},
+        {0x80, post_, 0},
+        {0xF0, coprocessor_, 0},
+        {0xCF8, pci_, 0},
+        {0x510, fw_cfg_, FwCfg::control},
+        {0x514, fw_cfg_, FwCfg::dma},
+        {0xB2, power_, Piix4Pm::apm},
+        {0xAFE0, power_, Piix4Pm::gpe},
+        {0x3F8, *uarts_[0], 0},
+        {0x2F8, *uarts_[1], 0},
+        {0x3E8, *uarts_[2], 0},
+        {0x2E8, *uarts_[3], 0},
+        {config_.debugcon_port, debug_console_, 0},
+    };
+    for (const Mapping& m : mappings) {
+        if (Status s = io_.map(m.base, m.device, m.bank, m.length, m.offset); !s) return s;
+    }
+    return drives_->map_floppy(io_);
+}
+
+Status Pc::map_optional_devices() {
+    // SeaBIOS's log, which nobody else claims: to -d firmware's readers through -debugcon with iobase 402h.
+    if (config_.debugcon_port != 0x402) {
+        firmware_log_.emplace("firmware-log", nullptr);
+        if (Status s = io_.map(0x402, *firmware_log_, 0); !s) return s;
+    }
+    if (vga_) {
+        if (Status s = io_.map(0x3B0, *vga_, StdVga::ports, 12, 0); !s) return s;
+        if (Status s = io_.map(0x3C0, *vga_, StdVga::ports, 32, 16); !s) return s;
+        if (Status s = io_.map(0x1CE, *vga_, StdVga::dispi); !s) return s;
+    }
+    if (debug_exit_) {
+        if (Status s = io_.map(config_.isa_debug_exit->iobase, *debug_exit_, 0); !s) return s;
+    }
+    if (testdev_) {
+        if (Status s = io_.map(0xE0, *testdev_, PcTestdev::io); !s) return s;
+        if (Status s = io_.map(0xE4, *testdev_, PcTestdev::flush); !s) return s;
+        // The debug console's port E9h lies inside; whoever is there first keeps it.
+        if (config_.debugcon_port != 0xE9) {
+            if (Status s = io_.map(0xE8, *testdev_, PcTestdev::io_by_bytes); !s) return s;
+        }
+        if (Status s = io_.map(0x2000, *testdev_, PcTestdev::irq_lines); !s) return s;
+    }
+    return Ok{};
+}
+
+std::vector<Device*> Pc::devices() {
+    std::vector<Device*> all{&pic_,    &io_apic_,     &pit_,        &system_control_, &rtc_,   &dma_,
+                             &hpet_,   &keyboard_controller_, &fw_cfg_, &pci_,        &host_bridge_,
+                             &isa_bridge_, &power_,   &post_,       &coprocessor_,    &debug_console_};
+    for (const auto& uart : uarts_) all.push_back(uart.get());
+    for (Device* d : drives_->devices()) all.push_back(d);
+    if (vga_) all.push_back(vga_.get());
+    if (debug_exit_) all.push_back(debug_exit_.get());
+    if (testdev_) all.push_back(testdev_.get());
+    return all;
+}
+
+void Pc::deliver(const Message& message) {
+    if (LocalApic* apic = cpu_->apic()) apic->receive(message.destination, message.logical,
+                                                     static_cast<LocalApic::Delivery>(message.delivery),
+                                                     message.vector, message.level);
+}
+
+void Pc::set_ferr(bool asserted) {
+    ferr_ = asserted;
+    if (!asserted) ignne_ = false;
+    irqs_.set(kCoprocessorIrq, IrqRouter::isa, asserted);
+}
+
+void Pc::CoprocessorPort::write(BankId, u64, u64, unsigned) {
+    pc_.irqs_.set(kCoprocessorIrq, IrqRouter::isa, false);
+    if (pc_.ferr_) pc_.ignne_ = true;
+}
+
+// xorshift128+: fixed by the seed, saved with the machine.
+u64 Pc::random() {
+    u64 a = random_state_[0];
+    const u64 b = random_state_[1];
+    random_state_[0] = b;
+    a ^= a << 23;
+    random_state_[1] = a ^ b ^ (a >> 17) ^ (b >> 26);
+    return random_state_[1] + b;
+}
+
+}  // namespace mynah

@@ -1,0 +1,152 @@
+// The parts of the `pc` machine and their wiring. machine.cpp, run.cpp, boot.cpp and snapshot.cpp work on it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bios/direct_boot.h"
+#include "bios/rom.h"
+#include "devices/a20_gate.h"
+#include "devices/debug_ports.h"
+#include "devices/fw_cfg.h"
+#include "devices/hpet.h"
+#include "devices/i440fx.h"
+#include "devices/i8042.h"
+#include "devices/io_apic.h"
+#include "devices/io_bus.h"
+#include "devices/isa_dma.h"
+#include "devices/pc_testdev.h"
+#include "devices/pci.h"
+#include "devices/pic.h"
+#include "devices/piix3.h"
+#include "devices/piix4_pm.h"
+#include "devices/pit.h"
+#include "devices/rtc.h"
+#include "devices/system_control.h"
+#include "devices/uart.h"
+#include "devices/vga_std.h"
+#include "machine/clock.h"
+#include "machine/drives.h"
+#include "machine/irq_router.h"
+#include "machine/machine.h"
+
+namespace mynah {
+
+class Pc final : public CpuHost, private ApicBus {
+  public:
+    Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<PhysicalMap> memory);
+    ~Pc() override;
+
+    // --- the parts of construction that can fail, in this order ---
+    Status make_cpu();
+    Status make_devices();
+    Status load_firmware();
+    // Power-on: resets everything and leaves the CPU at its first instruction.
+    void power_on();
+
+    // --- run.cpp ---
+    Nanoseconds run(u64 stop_at, bool may_skip_idle);
+    void request_reset();
+    void finish(int code);
+    void power_off();
+
+    // --- snapshot.cpp ---
+    void visit(Archive& ar);
+
+    // --- CpuHost ---
+    u32 port_read(u16 port, unsigned width) override { return io_.read(port, width); }
+    void port_write(u16 port, u32 value, unsigned width) override { io_.write(port, value, width); }
+    u8 interrupt_acknowledge() override { return pic_.acknowledge(); }
+    Nanoseconds now() override { return time_->now(); }
+    void arm_apic_timer(Nanoseconds deadline) override { apic_timer_.arm(deadline); }
+    void cancel_apic_timer() override { apic_timer_.cancel(); }
+    void broadcast_eoi(u8 vector) override { io_apic_.end_of_interrupt(vector); }
+    void set_ferr(bool asserted) override;
+    bool ignne() override { return ignne_; }
+    u64 random() override;
+
+    const MachineConfig config_;
+    MachineHost host_;
+    Log& log_;
+    RunState state_ = RunState::running;
+    int exit_code_ = 0;
+
+  private:
+    friend class Machine;
+    friend class PcFirmwareTarget;
+
+    // Ports F0h and F1h: clears FERR's latch and asserts IGNNE# until FERR# falls (486 and Pentium boards).
+    class CoprocessorPort final : public Device {
+      public:
+        explicit CoprocessorPort(Pc& pc) : pc_(pc) {}
+        std::string_view name() const override { return "coprocessor-port"; }
+        void reset() override {}
+        void visit(Archive& ar) override { ar.section(name()); }
+        BankInfo bank(BankId) const override { return {2, 1}; }
+        u64 read(BankId, u64, unsigned) override { return 0xFF; }
+        void write(BankId, u64, u64, unsigned) override;
+
+      private:
+        Pc& pc_;
+    };
+
+    void deliver(const Message& message) override;
+    Status map_ports();
+    Status map_optional_devices();
+    void map_memory();
+    void set_cmos();
+    RamLayout ram_layout() const;
+    AcpiConfig acpi_config() const;
+    void reset_devices();
+    void apply_entry(const CpuEntry& entry);
+    std::vector<Device*> devices();
+
+    std::unique_ptr<PhysicalMap> memory_;
+    std::unique_ptr<Cpu> cpu_;
+    // One of the two is there.
+    std::unique_ptr<DeterministicClock> deterministic_;
+    std::unique_ptr<RealtimeClock> realtime_;
+    TimeSource* time_;
+    EventQueue queue_;
+    IoBus io_;
+    Timer apic_timer_;
+
+    Pic pic_;
+    IoApic io_apic_;
+    IrqRouter irqs_;
+    Pit pit_;
+    A20Gate a20_;
+    SystemControl system_control_;
+    Rtc rtc_;
+    IsaDma dma_;
+    Hpet hpet_;
+    I8042 keyboard_controller_;
+    FwCfg fw_cfg_;
+    PciBus pci_;
+    I440fx host_bridge_;
+    Piix3 isa_bridge_;
+    Piix4Pm power_;
+    PostPort post_;
+    CoprocessorPort coprocessor_;
+    DebugConsole debug_console_;
+    std::optional<DebugConsole> firmware_log_;
+    std::vector<std::unique_ptr<Uart>> uarts_;
+    std::unique_ptr<Drives> drives_;
+    std::unique_ptr<StdVga> vga_;
+    std::unique_ptr<DebugExit> debug_exit_;
+    std::unique_ptr<PcTestdev> testdev_;
+    std::vector<std::unique_ptr<DeviceMmio>> windows_;
+
+    // One of the two boots.
+    std::optional<SystemRom> rom_;
+    std::optional<DirectBootPlan> direct_boot_;
+
+    bool reset_requested_ = false;
+    bool ignne_ = false;
+    bool ferr_ = false;
+    u64 random_state_[2];
+};
+
+}  // namespace mynah

@@ -1,0 +1,36 @@
+// The whole machine in one visit, and the hash that tests compare.
+#include "machine/pc.h"
+#include "machine/snapshot_file.h"
+
+namespace mynah {
+
+void Pc::visit(Archive& ar) {
+    // What must be alike for a snapshot to fit.
+    ar.section("machine");
+    std::string cpu = config_.cpu;
+    u64 ram = memory_->ram_size();
+    u8 clock = static_cast<u8>(config_.clock);
+    std::string drives = drives_->describe_layout();
+    ar.all(cpu, ram, clock, drives);
+    if (ar.loading() && ar.ok()) {
+        if (cpu != config_.cpu) return ar.fail("made with -cpu " + cpu);
+        if (ram != memory_->ram_size()) return ar.fail("made with -m " + std::to_string(ram / MiB));
+        if (clock != static_cast<u8>(config_.clock)) return ar.fail("made with the other --clock");
+        if (drives != drives_->describe_layout()) return ar.fail("made with other drives: " + drives);
+    }
+    memory_->visit(ar);
+    cpu_->visit(ar);
+    ar.section("time");
+    if (deterministic_) ar(*deterministic_);
+    if (realtime_) ar(*realtime_);
+    ar.all(queue_, apic_timer_, irqs_, random_state_, ignne_, ferr_, reset_requested_);
+    for (Device* d : devices()) d->visit(ar);
+    drives_->visit_media(ar);
+    ar.section("end");
+    if (ar.loading() && ar.ok()) {
+        cpu_->state_changed();
+        cpu_->set_intr(pic_.intr());
+    }
+}
+
+}  // namespace mynah
