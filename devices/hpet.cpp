@@ -43,8 +43,10 @@ void Hpet::reset() {
         t.value = ~u64{0};
         t.period = 0;
     }
+    const bool replaced = legacy_replacement();
     config_ = status_ = 0;
     base_count_ = base_time_ = 0;
+    if (replaced && outputs_.legacy_changed) outputs_.legacy_changed(false);
 }
 
 void Hpet::visit(Archive& ar) {
@@ -147,6 +149,7 @@ void Hpet::write_config(u64 value) {
         if (rerouted && bit(status_, n)) drive(n, false);
     }
     config_ = next;
+    if (rerouted && outputs_.legacy_changed) outputs_.legacy_changed(legacy_replacement());
     for (unsigned n = 0; n < kTimers; ++n) {
         if (rerouted && bit(status_, n)) drive(n, true);
         schedule(n);

@@ -22,6 +22,9 @@ class Hpet final : public Device {
         std::function<void(unsigned pin, bool level)> io_apic;  // input number of the I/O APIC
         // Legacy replacement: timer 0 in place of the 8254's IRQ0, timer 1 of the RTC's IRQ8.
         std::function<void(unsigned irq, bool level)> legacy;
+        // Legacy replacement went on or off: the lines of the 8254 and the RTC have to be let go, or taken
+        // back.
+        std::function<void(bool replaced)> legacy_changed;
     };
 
     Hpet(EventQueue& queue, Outputs outputs);

@@ -20,8 +20,13 @@ constexpr Nanoseconds kByteTime = 250'000;
 
 }  // namespace
 
-I8042::I8042(EventQueue& queue, A20Gate& a20, Outputs outputs)
-    : queue_(queue), a20_(a20), outputs_(std::move(outputs)), arrival_(queue, [this] { deliver(); }) {
+I8042::I8042(EventQueue& queue, A20Gate& a20, IrqLine irq1, IrqLine irq12, std::function<void()> reset)
+    : queue_(queue),
+      a20_(a20),
+      irq1_(std::move(irq1)),
+      irq12_(std::move(irq12)),
+      reset_(std::move(reset)),
+      arrival_(queue, [this] { deliver(); }) {
     keyboard_.on_pending([this] { pump(); });
     mouse_.on_pending([this] { pump(); });
     ram_[0] = kKeyboardIrq | kMouseIrq;
@@ -119,8 +124,8 @@ void I8042::update_irqs() {
     const bool level1 =
         full_ != Source::none && !mouse && (ram_[0] & kKeyboardIrq) && !(ram_[0] & kKeyboardOff);
     const bool level12 = mouse && (ram_[0] & kMouseIrq);
-    if (level1 != irq1_level_) outputs_.irq1.set(irq1_level_ = level1);
-    if (level12 != irq12_level_) outputs_.irq12.set(irq12_level_ = level12);
+    if (level1 != irq1_level_) irq1_.set(irq1_level_ = level1);
+    if (level12 != irq12_level_) irq12_.set(irq12_level_ = level12);
 }
 
 // --- ports ---
@@ -159,12 +164,12 @@ u8 I8042::output_port() const {
 
 void I8042::write_output_port(u8 value) {
     a20_.set(value & 2);
-    if (!(value & 1) && outputs_.reset) outputs_.reset();
+    if (!(value & 1) && reset_) reset_();
 }
 
 void I8042::write_command(u8 value) {
     if (value >= 0xF0) {  // pulses the output port bits that are 0; only the reset line does anything
-        if (!(value & 1) && outputs_.reset) outputs_.reset();
+        if (!(value & 1) && reset_) reset_();
         return;
     }
     if (value >= 0x20 && value < 0x40) return respond(ram_[value & 0x1F]);

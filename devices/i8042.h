@@ -19,12 +19,8 @@ class I8042 final : public Device {
   public:
     enum Bank : BankId { data, command };  // ports 60h and 64h
 
-    struct Outputs {
-        IrqLine irq1, irq12;
-        std::function<void()> reset;  // the CPU reset pin was pulsed
-    };
-    // All referred to must outlive the device.
-    I8042(EventQueue& queue, A20Gate& a20, Outputs outputs);
+    // `reset`: the CPU reset pin was pulsed. All referred to must outlive the device.
+    I8042(EventQueue& queue, A20Gate& a20, IrqLine irq1, IrqLine irq12, std::function<void()> reset);
 
     // What is plugged in; the host's input goes to these.
     Ps2Keyboard& keyboard() { return keyboard_; }
@@ -57,7 +53,8 @@ class I8042 final : public Device {
 
     EventQueue& queue_;
     A20Gate& a20_;
-    Outputs outputs_;
+    IrqLine irq1_, irq12_;
+    std::function<void()> reset_;
     Ps2Keyboard keyboard_;
     Ps2Mouse mouse_;
 

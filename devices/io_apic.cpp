@@ -20,6 +20,7 @@ constexpr u8 kId = 0, kVersion = 1, kArbitration = 2, kRedirection = 0x10;
 
 void IoApic::reset() {
     select_ = id_ = 0;
+    lines_ = 0;  // whatever drives the inputs is reset at the same time
     entries_.fill(u64{1} << kMaskBit);
 }
 

@@ -61,9 +61,7 @@ void IsaDma::master_clear(Controller& c) {
 
 void IsaDma::reset() {
     for (Controller& c : controllers_) {
-        const u8 requests = c.hardware_requests;  // driven from outside
-        c = Controller{};
-        c.hardware_requests = requests;
+        c = Controller{};  // whoever drives DREQ is reset at the same time
         master_clear(c);
     }
     pages_.fill(0);

@@ -167,13 +167,9 @@ u8 Pic::acknowledge() {
     return vector;
 }
 
+// Whatever drives the inputs is reset at the same time and starts low.
 void Pic::reset() {
-    // The inputs are driven from outside; their levels stay.
-    for (Chip& chip : chips_) {
-        const u8 lines = chip.lines;
-        chip = Chip{};
-        chip.lines = lines;
-    }
+    chips_ = {};
     update();
 }
 

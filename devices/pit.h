@@ -23,6 +23,8 @@ class Pit final : public Device {
     bool out(unsigned counter) { return counters_[counter].out(ticks()); }
     bool gate(unsigned counter) const { return counters_[counter].gate(); }
     void set_gate(unsigned counter, bool level);
+    // What the IRQ0 sink was last told.
+    bool irq_level() const { return irq_level_; }
     // For the speaker: counter 2's period in CLK pulses; 0 when it makes no square wave.
     u32 speaker_period() const;
 

@@ -21,6 +21,8 @@ class Rtc final : public Device {
     // CMOS RAM (index 0Eh-FFh) as firmware and the machine's builder see it. No side effects.
     u8 get(u8 index) const { return ram_[index]; }
     void set(u8 index, u8 value) { ram_[index] = value; }
+    // What the IRQ8 sink was last told.
+    bool irq_level() const { return irq_level_; }
 
     std::string_view name() const override { return "mc146818"; }
     void reset() override;
