@@ -57,7 +57,7 @@ def run_case(name, case, options):
     needs = {key: os.path.join(options.guests, path) for key, path in case["needs"].items()}
     missing = [path for path in needs.values() if not os.path.exists(path)]
     if missing:
-        print(f"SKIPPED {name}: {missing[0]} is missing; run scripts/guests/all")
+        print(f"SKIPPED {name}: {missing[0]} is missing; run scripts/guests/all (for disks scripts/guests/disk)")
         return SKIPPED
     out = os.path.join(options.out, name)
     os.makedirs(out, exist_ok=True)

@@ -1,7 +1,7 @@
 """The guests that must boot: what each needs, its command line, and what must be seen.
 
-Labels: "quick" runs in scripts/test, "daily" in the nightly, "disk" too (needs the disk image made by
-scripts/guests/disk). Steps: see run_step in boot.py; the numbers are seconds.
+Labels: "quick" runs in scripts/test, "daily" and "disk" in the nightly; "disk" needs the image made by
+scripts/guests/disk. Steps: see run_step in boot.py; the numbers are seconds.
 """
 
 BOOT = 600  # a slow host's limit for a kernel to reach its shell
@@ -75,4 +75,23 @@ CASES = {
                              [("screen", "Select a language", 1800)], memory="1024"),
     "installer-amd64": screen({"iso": "iso/installer-amd64.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
                               [("screen", "Select a language", 1800)], memory="1024"),
+    # From a disk through SeaBIOS and GRUB to systemd and a login; the image stays as it is (-snapshot).
+    "disk-debian": {
+        "labels": ["disk"],
+        "needs": {"disk": "disk/debian.img"},
+        "args": ["-m", "512", "-drive", "file={disk},format=raw,if=ide", "-snapshot", "-nographic", "-nodefaults",
+                 "-serial", "stdio"],
+        "steps": [
+            ("serial", "mynah-guest login: ", 3000),
+            ("type", "root\n"),
+            ("serial", "Password: ", 300),
+            ("type", "mynah\n"),
+            ("serial", "root@mynah-guest:~# ", 300),
+            ("type", "echo pid1-$(cat /proc/1/comm)\n"),
+            ("serial", "pid1-systemd", 120),
+            ("type", "poweroff\n"),
+            ("serial", "Power down", 900),
+            ("exit", 0, 120),
+        ],
+    },
 }
