@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "devices/key_names.h"
 #include "machine/pc.h"
 #include "machine/snapshot_file.h"
 
@@ -73,13 +72,10 @@ void Machine::serial_input_ready(unsigned index) {
 }
 
 bool Machine::key(std::string_view name, bool down) {
-    const auto code = key_by_name(name);
-    if (!code) return false;
-    pc_->keyboard_controller_.keyboard().key(*code, down);
-    return true;
+    return pc_->keyboard_controller_.keyboard().key(name, down);
 }
 
-void Machine::mouse(int dx, int dy, unsigned buttons, int wheel) {
+void Machine::mouse(int dx, int dy, u8 buttons, int wheel) {
     pc_->keyboard_controller_.mouse().move(dx, dy, buttons, wheel);
 }
 

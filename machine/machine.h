@@ -61,7 +61,8 @@ class Machine {
     void serial_input_ready(unsigned index);
     // QEMU's key names ("a", "ret", "ctrl"); false: no such key.
     bool key(std::string_view name, bool down);
-    void mouse(int dx, int dy, unsigned buttons, int wheel);
+    // Counts (dx to the right, dy downwards, wheel towards the user); buttons: 1 left, 2 right, 4 middle.
+    void mouse(int dx, int dy, u8 buttons, int wheel);
     Frame screen();
     // The rows of a text screen, or nothing in graphics modes.
     std::vector<std::string> screen_text();

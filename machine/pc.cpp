@@ -46,7 +46,7 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
       dma_(*memory_),
       hpet_(queue_, {.io_apic = [this](unsigned pin, bool level) { io_apic_.set_pin(pin, level); },
                      .legacy = [this](unsigned irq, bool level) { irqs_.set(irq, IrqRouter::timer, level); }}),
-      keyboard_controller_(queue_, a20_, irqs_.line(1), irqs_.line(12), [this] { request_reset(); }),
+      keyboard_controller_(queue_, a20_, {irqs_.line(1), irqs_.line(12), [this] { request_reset(); }}),
       fw_cfg_(*memory_),
       pci_(io_, *memory_, log),
       host_bridge_(*memory_),
@@ -79,7 +79,8 @@ Status Pc::make_devices() {
         CharBackend* backend = i < host_.serials.size() ? host_.serials[i] : nullptr;
         uarts_.push_back(std::make_unique<Uart>(fmt::format("uart{}", i), queue_, backend, irqs_.line(kIrqs[i])));
     }
-    auto drives = Drives::create(config_.drives, queue_, log_, dma_, irqs_.line(6), irqs_.line(14), irqs_.line(15));
+    auto drives = Drives::create(
+        config_.drives, {queue_, log_, dma_, irqs_.line(6), irqs_.line(14), irqs_.line(15)});
     if (!drives) return drives.error();
     drives_ = std::move(*drives);
     if (config_.vga) {

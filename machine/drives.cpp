@@ -1,0 +1,141 @@
+#include "machine/drives.h"
+
+#include <fmt/format.h>
+
+#include "devices/ata_disk.h"
+#include "devices/atapi_cdrom.h"
+#include "machine/raw_disk.h"
+
+namespace mynah {
+
+namespace {
+
+constexpr u64 kSector = 512;
+constexpr u64 kCdSector = 2048;
+constexpr unsigned kIdeDrives = 4;
+constexpr unsigned kFloppyDrives = 2;
+constexpr u16 kFloppyPorts = 0x3F0;
+
+std::string_view kind(const DriveConfig& c) {
+    if (c.interface == DriveInterface::floppy) return "floppy";
+    return c.media == DriveMedia::cdrom ? "cdrom" : "disk";
+}
+
+Result<std::unique_ptr<BlockBackend>> open_medium(const DriveConfig& c, OverlayDisk*& overlay) {
+    const bool cd = c.media == DriveMedia::cdrom;
+    const bool read_only = cd || c.read_only || c.snapshot;
+    auto file = RawDisk::open(c.file, read_only ? HostFile::Access::read_only : HostFile::Access::read_write,
+                              cd ? kCdSector : kSector);
+    if (!file) return file.error();
+    std::unique_ptr<BlockBackend> medium = std::move(*file);
+    if (c.snapshot && !cd && !c.read_only) {
+        auto over = std::make_unique<OverlayDisk>(std::move(medium));
+        overlay = over.get();
+        medium = std::move(over);
+    }
+    return medium;
+}
+
+}  // namespace
+
+Drives::Drives(Wiring wiring)
+    : ide_(wiring.log, wiring.irq14, wiring.irq15), floppy_(wiring.queue, wiring.dma.channel(2), wiring.irq6) {}
+
+Result<std::unique_ptr<Drives>> Drives::create(const std::vector<DriveConfig>& configs, Wiring wiring) {
+    std::unique_ptr<Drives> drives(new Drives(wiring));
+    for (const DriveConfig& config : configs) {
+        if (Status s = drives->add(config, wiring); !s) return s.error();
+    }
+    return drives;
+}
+
+Status Drives::add(const DriveConfig& config, Wiring& wiring) {
+    const bool floppy = config.interface == DriveInterface::floppy;
+    if (config.index >= (floppy ? kFloppyDrives : kIdeDrives)) {
+        return Error{fmt::format("drive \"{}\": there is no {} drive {}", config.file, kind(config), config.index)};
+    }
+    for (const auto& d : drives_) {
+        if (d->config.interface == config.interface && d->config.index == config.index) {
+            return Error{fmt::format("drives \"{}\" and \"{}\" both want {} index {}; give one another index", d->config.file,
+                                     config.file, floppy ? "floppy" : "IDE", config.index)};
+        }
+    }
+    auto drive = std::make_unique<Drive>();
+    drive->config = config;
+    if (!config.file.empty()) {
+        auto medium = open_medium(config, drive->overlay);
+        if (!medium) return medium.error();
+        drive->medium = std::move(*medium);
+    } else if (!floppy && config.media == DriveMedia::disk) {
+        return Error{"a hard disk needs an image; give one with file="};
+    }
+    const u64 size = drive->medium ? drive->medium->size() : 0;
+    if (floppy) {
+        floppy_.add_drive(config.index, FloppyController::drive_for(size));
+        floppy_.set_medium(config.index, drive->medium.get());
+    } else {
+        const std::string serial = fmt::format("QM{:05}", config.index + 1);
+        if (config.media == DriveMedia::cdrom) {
+            drive->device = std::make_unique<AtapiCdrom>(wiring.queue, drive->medium.get(), serial);
+        } else {
+            drive->device = std::make_unique<AtaDisk>(wiring.queue, *drive->medium, serial);
+        }
+        ide_.channel(config.index / 2).attach(config.index % 2, *drive->device);
+    }
+    drives_.push_back(std::move(drive));
+    return Ok{};
+}
+
+Status Drives::map_floppy(IoBus& io) {
+    // 3F6h belongs to the IDE channel.
+    if (Status s = io.map(kFloppyPorts, floppy_, FloppyController::ports, 6); !s) return s;
+    return io.map(kFloppyPorts + 7, floppy_, FloppyController::ports, 1, 7);
+}
+
+bool Drives::has_floppy() const { return floppy_types() != std::array<u8, 2>{}; }
+
+std::array<u8, 2> Drives::floppy_types() const {
+    return {static_cast<u8>(floppy_.drive_type(0)), static_cast<u8>(floppy_.drive_type(1))};
+}
+
+std::array<DiskGeometry, 2> Drives::primary_geometries() const {
+    std::array<DiskGeometry, 2> found{};
+    for (const auto& d : drives_) {
+        const DriveConfig& c = d->config;
+        if (c.interface != DriveInterface::ide || c.media != DriveMedia::disk || c.index > 1) continue;
+        found[c.index] = guess_geometry(d->medium->size() / kSector);
+    }
+    return found;
+}
+
+std::string Drives::describe() const {
+    std::string out;
+    for (const auto& d : drives_) {
+        const DriveConfig& c = d->config;
+        const std::string where = c.interface == DriveInterface::floppy
+                                      ? fmt::format("floppy{}", c.index)
+                                      : fmt::format("ide{}-{}{}", c.index / 2, c.media == DriveMedia::cdrom ? "cd" : "hd",
+                                                    c.index % 2);
+        out += fmt::format("{}: {}{}\n", where, c.file.empty() ? "[not inserted]" : c.file + " (raw)",
+                           d->overlay != nullptr                              ? " (snapshot)"
+                           : d->medium != nullptr && d->medium->read_only() ? " (read-only)"
+                                                                             : "");
+    }
+    return out;
+}
+
+std::string Drives::describe_layout() const {
+    std::string out;
+    for (const auto& d : drives_) {
+        out += fmt::format("{}{}:{} ", kind(d->config), d->config.index, d->medium ? d->medium->size() : 0);
+    }
+    return out;
+}
+
+void Drives::visit_media(Archive& ar) {
+    for (auto& d : drives_) {
+        if (d->overlay != nullptr) d->overlay->visit(ar);
+    }
+}
+
+}  // namespace mynah

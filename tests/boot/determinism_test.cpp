@@ -1,0 +1,146 @@
+// The deterministic clock on a real guest: Debian's amd64 kernel booted directly. A run is a function of its inputs, and a
+// machine saved at any instruction goes on as if nothing had happened.
+//
+// The hash is taken at a fixed instruction count, over all of guest RAM, and over every byte sent to the first serial
+// port until then. MYNAH_LONG=1: more instructions, runs and snapshots.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "machine/machine.h"
+#include "machine/snapshot_file.h"
+
+namespace mynah {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SerialRecorder final : public CharBackend {
+  public:
+    void write(std::span<const u8> data) override { bytes.insert(bytes.end(), data.begin(), data.end()); }
+    bool read(u8&) override { return false; }
+    bool input_waiting() override { return false; }
+    std::vector<u8> bytes;
+};
+
+struct Digest {
+    u64 instructions = 0, ram = 0, serial = 0;
+    bool operator==(const Digest&) const = default;
+};
+
+std::ostream& operator<<(std::ostream& out, const Digest& d) {
+    return out << std::dec << d.instructions << " instructions, RAM " << std::hex << d.ram << ", serial " << d.serial;
+}
+
+bool long_run() { return std::getenv("MYNAH_LONG") != nullptr; }
+
+class Determinism : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        const char* folder = std::getenv("MYNAH_GUESTS");
+        guests_ = folder != nullptr ? folder : "build/guests";
+        if (!fs::exists(kernel()) || !fs::exists(initrd())) {
+            GTEST_SKIP() << "no guests in " << guests_ << "; run scripts/guests/all";
+        }
+    }
+
+    std::string kernel() const { return (guests_ / "kernels/amd64-6.1").string(); }
+    std::string initrd() const { return (guests_ / "initrd/busybox-amd64.gz").string(); }
+
+    struct Run {
+        std::unique_ptr<SerialRecorder> serial = std::make_unique<SerialRecorder>();
+        std::unique_ptr<Log> log = std::make_unique<Log>();
+        std::unique_ptr<Machine> machine;
+
+        Digest digest() const {
+            return {machine->instructions(), machine->ram_hash(), hash_bytes(serial->bytes)};
+        }
+    };
+
+    Run start() {
+        MachineConfig c;
+        c.memory = 128 * MiB;
+        c.cpu = "x86-64-v2";
+        c.clock = ClockMode::deterministic;
+        c.kernel = kernel();
+        c.initrd = initrd();
+        c.append = "console=ttyS0";
+        Run run;
+        auto machine = Machine::create(c, {.monotonic_ns = [] { return u64{0}; }, .serials = {run.serial.get()}}, *run.log);
+        EXPECT_TRUE(machine.ok()) << machine.error().message;
+        if (machine.ok()) run.machine = std::move(*machine);
+        return run;
+    }
+
+    fs::path guests_;
+};
+
+TEST_F(Determinism, RunsAreAlikeWhateverTheHostDoes) {
+    const u64 end = long_run() ? 3'000'000'000 : 200'000'000;
+    const unsigned runs = long_run() ? 5 : 2;
+    Digest first;
+    for (unsigned n = 0; n < runs; ++n) {
+        // Every second run shares the host with a busy thread.
+        std::atomic<bool> stop = false;
+        std::thread busy([&] {
+            while (n % 2 == 1 && !stop) {
+            }
+        });
+        Run run = start();
+        if (run.machine) run.machine->run_until(end, true);
+        stop = true;
+        busy.join();
+        ASSERT_TRUE(run.machine);
+        EXPECT_EQ(run.machine->instructions(), end);
+        EXPECT_FALSE(run.serial->bytes.empty());
+        if (n == 0) {
+            first = run.digest();
+            std::cout << first << "\n";
+        }
+        EXPECT_EQ(run.digest(), first) << "run " << n;
+    }
+}
+
+TEST_F(Determinism, SavedAndRestoredRunsEndAlike) {
+    const u64 end = 200'000'000;
+    const unsigned snapshots = long_run() ? 20 : 3;
+    std::mt19937_64 random(20261121);
+    std::vector<u64> at(snapshots);
+    for (u64& a : at) a = random() % end;
+    std::sort(at.begin(), at.end());
+
+    struct Saved {
+        u64 at;
+        std::vector<u8> bytes, serial;
+    };
+    std::vector<Saved> saved;
+    Run whole = start();
+    ASSERT_TRUE(whole.machine);
+    for (const u64 a : at) {
+        whole.machine->run_until(a, true);
+        saved.push_back({a, whole.machine->save(), whole.serial->bytes});
+    }
+    whole.machine->run_until(end, true);
+    const Digest want = whole.digest();
+
+    for (const Saved& s : saved) {
+        Run run = start();
+        ASSERT_TRUE(run.machine);
+        const Status loaded = run.machine->load(s.bytes);
+        ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+        run.serial->bytes = s.serial;
+        EXPECT_EQ(run.machine->instructions(), s.at);
+        run.machine->run_until(end, true);
+        EXPECT_EQ(run.digest(), want) << "saved at " << s.at;
+    }
+}
+
+}  // namespace
+}  // namespace mynah

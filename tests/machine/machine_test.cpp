@@ -1,0 +1,170 @@
+// A whole machine around a 64 KiB firmware of our own: exit codes, reset, time, snapshots.
+#include "machine/machine.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+
+namespace mynah {
+namespace {
+
+namespace fs = std::filesystem;
+
+class MachineTest : public ::testing::Test {
+  protected:
+    MachineTest() : rom_((fs::temp_directory_path() / ("mynah-rom-" + std::to_string(::getpid()))).string()) {}
+    ~MachineTest() override { fs::remove(rom_); }
+
+    // `code` runs at F000:0000 in real mode.
+    void write_rom(std::initializer_list<int> code) {
+        std::vector<char> image(65536, '\xF4');
+        size_t at = 0;
+        for (const int b : code) image[at++] = static_cast<char>(b);
+        const int jump[] = {0xEA, 0x00, 0x00, 0x00, 0xF0};
+        for (size_t i = 0; i < 5; ++i) image[0xFFF0 + i] = static_cast<char>(jump[i]);
+        std::ofstream(rom_, std::ios::binary).write(image.data(), static_cast<std::streamsize>(image.size()));
+    }
+
+    MachineConfig config() const {
+        MachineConfig c;
+        c.memory = 2 * MiB;
+        c.bios = rom_;
+        c.vga = false;
+        c.clock = ClockMode::deterministic;
+        c.isa_debug_exit = IsaDebugExitConfig{};
+        return c;
+    }
+
+    std::unique_ptr<Machine> make(const MachineConfig& c) {
+        auto machine = Machine::create(c, {.monotonic_ns = [] { return u64{0}; }, .serials = {}}, log_);
+        EXPECT_TRUE(machine.ok()) << machine.error().message;
+        return machine.ok() ? std::move(*machine) : nullptr;
+    }
+
+    std::string rom_;
+    Log log_;
+};
+
+// DS = 0; counts word [500h] up to 64h; OUT 501h, 15h; HLT.
+constexpr std::initializer_list<int> kCount = {0xFA, 0x31, 0xC0, 0x8E, 0xD8, 0xFF, 0x06, 0x00, 0x05, 0x83, 0x3E, 0x00, 0x05,
+                                               0x64, 0x75, 0xF5, 0xB0, 0x15, 0xBA, 0x01, 0x05, 0xEE, 0xF4};
+// The same without end.
+constexpr std::initializer_list<int> kCountForever = {0xFA, 0x31, 0xC0, 0x8E, 0xD8, 0xFF, 0x06, 0x00, 0x05, 0xEB, 0xFA};
+
+TEST_F(MachineTest, DebugExitGivesItsCode) {
+    write_rom(kCount);
+    auto machine = make(config());
+    ASSERT_TRUE(machine);
+    machine->run_until(10'000, true);
+    EXPECT_EQ(machine->run_state(), RunState::finished);
+    EXPECT_EQ(machine->exit_code(), 0x15 << 1 | 1);
+    EXPECT_EQ(machine->memory().read(0x500, 2), 0x64u);
+    // The far jump, CLI, XOR, MOV, 100 times INC, CMP, JNE, then MOV, MOV, OUT.
+    EXPECT_EQ(machine->instructions(), 1u + 3 + 300 + 3);
+}
+
+TEST_F(MachineTest, RunUntilEndsOnTheInstruction) {
+    write_rom(kCountForever);
+    auto machine = make(config());
+    ASSERT_TRUE(machine);
+    for (const u64 n : {u64{1}, u64{2}, u64{77}, u64{78}, u64{100'003}}) {
+        machine->run_until(n, true);
+        EXPECT_EQ(machine->instructions(), n);
+    }
+}
+
+TEST_F(MachineTest, ASnapshotContinuesAlike) {
+    write_rom(kCountForever);
+    auto machine = make(config());
+    ASSERT_TRUE(machine);
+    machine->run_until(12'345, true);
+    const std::vector<u8> saved = machine->save();
+    EXPECT_EQ(machine->save(), saved) << "saving changes nothing";
+    machine->run_until(54'321, true);
+    const u64 hash = machine->ram_hash();
+    const std::vector<u8> end = machine->save();
+
+    auto other = make(config());
+    ASSERT_TRUE(other);
+    const Status loaded = other->load(saved);
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+    EXPECT_EQ(other->save(), saved);
+    other->run_until(54'321, true);
+    EXPECT_EQ(other->ram_hash(), hash);
+    EXPECT_EQ(other->save(), end);
+}
+
+TEST_F(MachineTest, ABadSnapshotChangesNothing) {
+    write_rom(kCountForever);
+    auto machine = make(config());
+    ASSERT_TRUE(machine);
+    machine->run_until(1000, true);
+    const std::vector<u8> before = machine->save();
+    std::vector<u8> bad = before;
+    bad.resize(bad.size() / 2);
+    EXPECT_FALSE(machine->load(bad).ok());
+    EXPECT_EQ(machine->save(), before);
+    MachineConfig other = config();
+    other.memory = 4 * MiB;
+    auto bigger = make(other);
+    ASSERT_TRUE(bigger);
+    const Status s = bigger->load(before);
+    ASSERT_FALSE(s.ok());
+    EXPECT_NE(s.error().message.find("-m 2"), std::string::npos) << s.error().message;
+}
+
+TEST_F(MachineTest, ResetStartsAgainAndNoRebootEnds) {
+    write_rom({0xB0, 0xFE, 0xE6, 0x64, 0xEB, 0xFE});  // 8042 command FEh: pulse reset
+    MachineConfig c = config();
+    c.reboot = false;
+    auto machine = make(c);
+    ASSERT_TRUE(machine);
+    machine->run_until(100'000, true);
+    EXPECT_EQ(machine->run_state(), RunState::finished);
+    EXPECT_EQ(machine->exit_code(), 0);
+
+    c.reboot = true;
+    machine = make(c);
+    ASSERT_TRUE(machine);
+    machine->run_until(100'000, true);
+    EXPECT_EQ(machine->run_state(), RunState::running);
+}
+
+TEST_F(MachineTest, ATripleFaultResets) {
+    write_rom({0x0F, 0x01, 0x1E, 0x00, 0x00, 0x2E, 0x0F, 0x01, 0x1E, 0x20, 0x00, 0xCC});  // LIDT of zeros, INT3
+    MachineConfig c = config();
+    c.reboot = false;
+    auto machine = make(c);
+    ASSERT_TRUE(machine);
+    machine->run_until(1000, true);
+    EXPECT_EQ(machine->run_state(), RunState::finished);
+}
+
+TEST_F(MachineTest, UsersMistakesAreSentences) {
+    write_rom(kCount);
+    const auto message = [&](const MachineConfig& c) {
+        auto machine = Machine::create(c, {.monotonic_ns = [] { return u64{0}; }, .serials = {}}, log_);
+        return machine.ok() ? std::string() : machine.error().message;
+    };
+    MachineConfig c = config();
+    c.bios = "/nonexistent/rom";
+    EXPECT_NE(message(c).find("/nonexistent/rom"), std::string::npos);
+    c = config();
+    c.cpu = "z80";
+    EXPECT_NE(message(c).find("z80"), std::string::npos);
+    c = config();
+    c.drives.push_back({.file = "/nonexistent/disk"});
+    EXPECT_NE(message(c).find("/nonexistent/disk"), std::string::npos);
+    c = config();
+    c.cpus = 4;
+    EXPECT_NE(message(c).find("-smp"), std::string::npos);
+    c = config();
+    c.isa_debug_exit->iobase = 0x3F8;
+    EXPECT_NE(message(c).find("3F8"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace mynah
