@@ -1,13 +1,14 @@
 // The processor as instruction functions see it: state, memory access, the fault latch and the current mode.
 //
-// Functions return false when the instruction stream stops here: a fault is latched, or `attention` asks the run
-// loop to look (interrupts enabled, mode or code changed). Nothing the guest can see changes before the last
-// possible fault of an instruction.
+// Functions return false when the instruction stream stops here: a fault is latched, or `attention` asks the
+// run loop to look (interrupts enabled, mode or code changed). Nothing the guest can see changes before the
+// last possible fault of an instruction.
 #pragma once
 
 #include "base/log.h"
 #include "cpu/cpu_host.h"
 #include "cpu/cpu_state.h"
+#include "cpu/decoder.h"
 #include "cpu/fault.h"
 #include "cpu/insn.h"
 #include "mmu/mmu.h"
@@ -16,6 +17,9 @@ namespace mynah {
 
 class LocalApic;
 struct CpuModel;
+struct Entry;
+struct Block;
+class BlockCache;
 
 // What follows from CR0, EFER, EFLAGS.VM, CS and SS; renewed by Core::update_mode().
 struct Mode {
@@ -24,7 +28,7 @@ struct Mode {
     u8 cpl = 0;
     bool protected_mode = false;  // CR0.PE
     bool v8086 = false;
-    bool long_mode = false;       // EFER.LMA
+    bool long_mode = false;  // EFER.LMA
     bool code64() const { return code_size == 8; }
     // Protected mode proper: descriptors rule (not real, not virtual-8086).
     bool descriptors() const { return protected_mode && !v8086; }
@@ -46,7 +50,8 @@ class Core {
     Log& log;
     LocalApic* apic = nullptr;  // null on models without one
 
-    // --- the current instruction. Kept by the interpreter; `state.rip` is exact only between instructions. ---
+    // --- the current instruction. Kept by the interpreter; `state.rip` is exact only between instructions.
+    // ---
     u64 rip = 0;       // of the current instruction
     u64 next_rip = 0;  // behind it; a branch stores its target here
 
@@ -58,7 +63,8 @@ class Core {
     [[gnu::cold]] bool raise(Vector vector, u32 error_code);
     [[gnu::cold]] bool raise(const Fault& f);
 
-    // --- events. Set by pins and by instructions; the run loop looks between instructions when it is set. ---
+    // --- events. Set by pins and by instructions; the run loop looks between instructions when it is set.
+    // ---
     bool attention = false;
     bool intr_pin = false;
     // Instructions retired since reset, exact at the current one (REP: each iteration counts).
@@ -67,8 +73,8 @@ class Core {
     u64 stop_at = 0;
 
     // --- mode ---
-    // After any change of CR0, CR3, CR4, EFER, EFLAGS.VM/AC, CS, SS or a segment's hidden part: mode, MMU controls and
-    // privilege, flat-segment shortcuts.
+    // After any change of CR0, CR3, CR4, EFER, EFLAGS.VM/AC, CS, SS or a segment's hidden part: mode, MMU
+    // controls and privilege, flat-segment shortcuts.
     void update_mode();
     unsigned cpl() const { return mode.cpl; }
 
@@ -79,7 +85,9 @@ class Core {
             value = load_le<T>(p);
             return true;
         }
-        return load_slow(linear, &value, sizeof(T), mmu.privilege());
+        if (!load_linear_miss(linear, sizeof(T))) return false;
+        value = load_le<T>(scratch_.data());
+        return true;
     }
     template <class T>
     [[nodiscard]] bool store_linear(u64 linear, T value) {
@@ -87,7 +95,8 @@ class Core {
             store_le(p, value);
             return true;
         }
-        return store_slow(linear, &value, sizeof(T), mmu.privilege());
+        store_le(scratch_.data(), value);
+        return store_linear_miss(linear, sizeof(T));
     }
     // True if a store of `size` bytes would not fault; sets A and D as the store will. Read-modify-write
     // instructions and multi-word pushes probe first.
@@ -102,31 +111,69 @@ class Core {
     [[nodiscard]] bool store_system(u64 linear, T value) {
         return store_slow(linear, &value, sizeof(T), Privilege::supervisor);
     }
-    // 1 to 64 bytes with the given privilege; may cross a page; both pages are checked before anything is written.
+    // 1 to 64 bytes with the given privilege; may cross a page; both pages are checked before anything is
+    // written.
     [[nodiscard]] bool load_slow(u64 linear, void* value, unsigned size, Privilege privilege);
     [[nodiscard]] bool store_slow(u64 linear, const void* value, unsigned size, Privilege privilege);
 
     // --- memory: segmented. `offset` is already cut to the address size. ---
-    // Checks type, limit and canonical form, gives the linear address; #SS(0) for SS, else #GP(0).
+    // Checks type, limit, canonical form and alignment, gives the linear address; #SS(0) for SS, else #GP(0).
     [[nodiscard]] bool linear(Seg s, u64 offset, unsigned size, Access access, u64& out) {
-        const SegShortcut& c = shortcuts_[static_cast<unsigned>(s)];
-        if (access == Access::write ? c.flat_write : c.flat_read) [[likely]] {
-            out = (c.base + offset) & linear_mask_;
-            return true;
-        }
-        return linear_slow(s, offset, size, access, out);
+        if (!linear_miss(s, offset, size, access)) return false;
+        out = linear_;
+        return true;
     }
     template <class T>
     [[nodiscard]] bool load(Seg s, u64 offset, T& value) {
-        u64 a;
-        if (!linear(s, offset, sizeof(T), Access::read, a)) return false;
-        return load_linear(a, value);
+        if (const u8* p = fast_load(s, offset, sizeof(T))) [[likely]] {
+            value = load_le<T>(p);
+            return true;
+        }
+        if (!load_miss(s, offset, sizeof(T))) return false;
+        value = load_le<T>(scratch_.data());
+        return true;
     }
     template <class T>
     [[nodiscard]] bool store(Seg s, u64 offset, T value) {
-        u64 a;
-        if (!linear(s, offset, sizeof(T), Access::write, a)) return false;
-        return store_linear(a, value);
+        if (u8* p = fast_store(s, offset, sizeof(T))) [[likely]] {
+            store_le(p, value);
+            return true;
+        }
+        store_le(scratch_.data(), value);
+        return store_miss(s, offset, sizeof(T));
+    }
+
+    // --- the parts of load() and store(), for engines. Values travel in scratch(), so that no caller has to
+    // hand out the address of a local (which would keep it from ending in a tail call). ---
+    const u8* fast_load(Seg s, u64 offset, unsigned size) const {
+        const SegShortcut& c = shortcuts_[static_cast<unsigned>(s)];
+        if (offset + size > c.read_end) [[unlikely]]
+            return nullptr;
+        return mmu.fast_read((c.base + offset) & linear_mask_, size);
+    }
+    u8* fast_store(Seg s, u64 offset, unsigned size) const {
+        const SegShortcut& c = shortcuts_[static_cast<unsigned>(s)];
+        if (offset + size > c.write_end) [[unlikely]]
+            return nullptr;
+        return mmu.fast_write((c.base + offset) & linear_mask_, size);
+    }
+    [[nodiscard, gnu::cold]] bool load_miss(Seg s, u64 offset, unsigned size);   // into scratch()
+    [[nodiscard, gnu::cold]] bool store_miss(Seg s, u64 offset, unsigned size);  // from scratch()
+    // First half of a read-modify-write: checks for the write, loads into scratch(); update_miss() stores
+    // from there and cannot fail.
+    [[nodiscard, gnu::cold]] bool load_for_update_miss(Seg s, u64 offset, unsigned size);
+    [[gnu::cold]] void update_miss(unsigned size);
+    u8* scratch() { return scratch_.data(); }
+    // For spans: the linear address of an offset that passed fast_load() or fast_store(), and whether a whole
+    // span is as free of checks.
+    u64 linear_of(Seg s, u64 offset) const {
+        return (shortcuts_[static_cast<unsigned>(s)].base + offset) & linear_mask_;
+    }
+    bool spans_read(Seg s, u64 offset, u64 bytes) const {
+        return offset + bytes <= shortcuts_[static_cast<unsigned>(s)].read_end;
+    }
+    bool spans_write(Seg s, u64 offset, u64 bytes) const {
+        return offset + bytes <= shortcuts_[static_cast<unsigned>(s)].write_end;
     }
 
     // --- operands ---
@@ -173,17 +220,51 @@ class Core {
     u64 stack_pointer() const;          // RSP cut to the stack size
     void set_stack_pointer(u64 value);  // writes SP, ESP or RSP
 
+    // --- the running block. Inside one only these move; rip, next_rip and retired follow on demand. ---
+    const Entry* current = nullptr;  // set before what may need sync(); null outside of blocks
+    const Block* block = nullptr;
+    u64 block_rip = 0;      // RIP of the block's start
+    u64 block_retired = 0;  // `retired` at the block's start
+    u64 block_limit = 0;    // no block may begin that would pass this
+    u64 code_end = 0;       // one past the CS limit; all ones in 64-bit code
+    u32 block_key = 0;      // what predecoded blocks assume of the mode
+    DecodeMode decode_mode;
+    BlockCache* blocks = nullptr;
+    // `n` iterations of a repeated instruction are done, and another follows.
+    void retire_iterations(u64 n) {
+        block_retired += n;
+        retired += n;
+    }
+    // Makes rip, next_rip and retired exact for `current`.
+    void sync();
+    // Linear address of an offset in CS.
+    u64 code_linear(u64 offset) const {
+        return (shortcuts_[static_cast<unsigned>(Seg::cs)].base + offset) & linear_mask_;
+    }
 
   private:
     struct SegShortcut {
         u64 base = 0;
-        bool flat_read = false;
-        bool flat_write = false;
+        // Exclusive ends of what may be accessed with no further check; 0 sends everything to the slow path
+        // (expand-down, unusable, alignment checks or data breakpoints on).
+        u64 read_end = 0;
+        u64 write_end = 0;
     };
-    [[nodiscard]] bool linear_slow(Seg s, u64 offset, unsigned size, Access access, u64& out);
+    // As linear(), into linear_.
+    [[nodiscard]] bool linear_miss(Seg s, u64 offset, unsigned size, Access access);
+    [[nodiscard, gnu::cold]] bool load_linear_miss(u64 linear, unsigned size);
+    [[nodiscard, gnu::cold]] bool store_linear_miss(u64 linear, unsigned size);
+    [[nodiscard]] bool translate(u64 linear, Access access, Privilege privilege, PhysicalAddress& out);
+    bool read_physical(PhysicalAddress address, u8* out, unsigned size);
+    void write_physical(PhysicalAddress address, const u8* data, unsigned size);
+    void check_data_breakpoints(u64 linear, unsigned size, Access access);
 
     std::array<SegShortcut, 8> shortcuts_;
     u64 linear_mask_ = 0xFFFFFFFF;
+    u64 linear_ = 0;
+    bool data_breakpoints_ = false;
+    bool alignment_checks_ = false;
+    alignas(16) std::array<u8, 64> scratch_{};
 };
 
 }  // namespace mynah

@@ -1,0 +1,44 @@
+// The run loop: finds blocks, takes events at instruction boundaries, steps alone where care is needed.
+#pragma once
+
+#include <optional>
+
+#include "cpu/cpu.h"
+#include "cpu/interp/block_cache.h"
+
+namespace mynah {
+
+class Interpreter {
+  public:
+    Interpreter(Core& core, PhysicalMap& memory);
+
+    Exit run(u64 budget);
+    void request_exit();
+    // Would an event wake the halted processor now?
+    bool wakeable() const;
+    BlockCache& blocks() { return cache_; }
+
+  private:
+    // Longest run of blocks before a look at the budget: bounds the host's stack should a compiler not
+    // turn a step's last call into a jump.
+    static constexpr u64 kStretch = 4096;
+
+    std::optional<Exit> attend();
+    bool take_interrupt();
+    void run_blocks();
+    void step_one();
+    // Decodes the instruction at state.rip into step_entries_, wherever its bytes are. False: faulted.
+    bool fetch_one();
+    Block* find_block(bool& alone);
+    bool code_breakpoint();
+
+    Core& core_;
+    PhysicalMap& memory_;
+    BlockCache cache_;
+    Entry step_entries_[2];
+    Block step_block_{};
+    bool careful_ = false;
+    bool exit_requested_ = false;
+};
+
+}  // namespace mynah

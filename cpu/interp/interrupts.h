@@ -1,0 +1,18 @@
+// What the run loop asks about interrupts.
+#pragma once
+
+#include "cpu/core.h"
+
+namespace mynah {
+
+// INTR asserted by the 8259A or the local APIC, whatever EFLAGS.IF says.
+bool interrupt_pending(const Core& core);
+// Takes it: INTA to the 8259A, or from IRR to ISR.
+u8 acknowledge_interrupt(Core& core);
+
+// No single-step trap follows these: delivery has cleared TF.
+inline bool is_software_interrupt(Op op) {
+    return op == Op::INT || op == Op::INT3 || op == Op::INT1 || op == Op::INTO;
+}
+
+}  // namespace mynah
