@@ -11,7 +11,7 @@ namespace {
 
 // Offsets of what goes into the BIOS segment.
 constexpr PhysicalAddress kTablesLow = kBiosSegment;  // RSDP and SMBIOS anchor, found by scanning
-constexpr PhysicalAddress kIret = 0xFFF53;
+constexpr u16 kEquipment = 4 << 9 | 0x26;             // four serial ports; 80x25 colour, mouse, x87
 constexpr u64 kSmbiosAlignment = 16;
 
 void ports(FirmwareTarget& t, std::initializer_list<std::pair<u16, u8>> writes) {
@@ -92,19 +92,48 @@ void set_up_local_apic(const DirectBootPlan&, FirmwareTarget& t) {
     t.local_apic_write(0x360, 0x8400);
 }
 
-// Interrupt vectors that return at once, and the BIOS data area's cells that kernels read.
-void set_up_low_memory(const DirectBootPlan&, FirmwareTarget& t) {
-    ByteBuilder ivt;
-    for (int i = 0; i < 256; ++i) ivt.put32(0xF0000000 | (kIret - kBiosSegment));
-    t.memory_write(0, ivt.data());
-    t.memory_write(kIret, std::array<u8, 1>{0xCF});
-    t.memory_write(0xFFFFE, std::array<u8, 1>{0xFC});  // model: AT
+// Real-mode services for kernels that ask from a trampoline (Xen does): memory size and equipment, "not
+// supported" for disks and system services, nothing for the rest. At the addresses of the PC's own BIOS.
+struct RealModeService {
+    u8 vector;
+    u16 offset;
+    std::initializer_list<u8> code;
+};
 
+void set_up_interrupt_vectors(FirmwareTarget& t) {
+    static constexpr u16 iret = 0xFF53;
+    static constexpr std::initializer_list<u8> return_at_once = {0xCF};
+    // push bp; mov bp, sp; or byte [bp + 6], 1; pop bp; mov ah, 86h; iret
+    static constexpr std::initializer_list<u8> not_supported = {0x55, 0x89, 0xE5, 0x80, 0x4E, 0x06,
+                                                                0x01, 0x5D, 0xB4, 0x86, 0xCF};
+    // mov ax, value; iret
+    static constexpr std::initializer_list<u8> equipment = {0xB8, kEquipment & 0xFF, kEquipment >> 8, 0xCF};
+    static constexpr std::initializer_list<u8> memory = {0xB8, (kEbdaBase / KiB) & 0xFF,
+                                                         (kEbdaBase / KiB) >> 8, 0xCF};
+    static const RealModeService services[] = {{0x11, 0xF84D, equipment},
+                                               {0x12, 0xF841, memory},
+                                               {0x13, 0xE3FE, not_supported},
+                                               {0x15, 0xF859, not_supported}};
+
+    Bytes table;
+    for (int i = 0; i < 256; ++i) table.insert(table.end(), {iret & 0xFF, iret >> 8, 0x00, 0xF0});
+    t.memory_write(kBiosSegment + iret, Bytes(return_at_once));
+    for (const RealModeService& s : services) {
+        t.memory_write(kBiosSegment + s.offset, Bytes(s.code));
+        store_le<u16>(&table[4u * s.vector], s.offset);
+    }
+    t.memory_write(0, table);
+    t.memory_write(0xFFFFE, Bytes{0xFC});  // model: AT
+}
+
+// The BIOS data area's cells that kernels read.
+void set_up_low_memory(const DirectBootPlan&, FirmwareTarget& t) {
+    set_up_interrupt_vectors(t);
     Bytes bda(256);
     static constexpr u16 serial[] = {0x3F8, 0x2F8, 0x3E8, 0x2E8};
     for (size_t i = 0; i < 4; ++i) store_le<u16>(&bda[2 * i], serial[i]);
     store_le<u16>(&bda[0x0E], kEbdaBase >> 4);
-    store_le<u16>(&bda[0x10], 4 << 9 | 0x26);  // four serial ports; 80x25 colour, mouse, x87
+    store_le<u16>(&bda[0x10], kEquipment);
     store_le<u16>(&bda[0x13], kEbdaBase / KiB);
     bda[0x49] = 3;
     store_le<u16>(&bda[0x4A], 80);
