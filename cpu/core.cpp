@@ -1,6 +1,9 @@
 #include "cpu/core.h"
 
+#include <algorithm>
+
 #include "cpu/interp/block.h"
+#include "cpu/system/cpu_model.h"
 
 namespace mynah {
 
@@ -13,7 +16,9 @@ bool canonical(u64 a) {
 }  // namespace
 
 Core::Core(const CpuModel& model_, Mmu& mmu_, PhysicalMap& memory_, CpuHost& host_, Log& log_)
-    : model(model_), mmu(mmu_), memory(memory_), host(host_), log(log_) {}
+    : model(model_), mmu(mmu_), memory(memory_), host(host_), log(log_) {
+    decode_mode.features = model.features.gating();
+}
 
 bool Core::raise(Vector vector) {
     return raise(Fault{.vector = vector});
