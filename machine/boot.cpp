@@ -1,5 +1,9 @@
 // How the machine starts: firmware in ROM, or a kernel placed in RAM by bios/direct_boot.
+#include "bios/cmos_layout.h"
+#include "bios/files.h"
+#include "bios/fw_cfg_contents.h"
 #include "cpu/apic/local_apic.h"
+#include "cpu/system/cpu_model.h"
 #include "machine/pc.h"
 
 namespace mynah {
@@ -50,11 +54,11 @@ Status Pc::load_firmware() {
         boot.ram = ram_layout();
         boot.cpus = config_.cpus;
         boot.acpi = acpi_config();
-        boot.mtrrs = cpu_->has_mtrrs();
-        boot.physical_bits = PhysicalMap::kPhysicalBits;
+        boot.mtrrs = cpu_->model().has(Feature::mtrr);
+        boot.physical_bits = cpu_->model().physical_bits;
         boot.kernel.name = config_.kernel;
         boot.kernel.command_line = config_.append;
-        boot.kernel.cpu_has_long_mode = cpu_->has_long_mode();
+        boot.kernel.cpu_has_long_mode = cpu_->model().has(Feature::lm);
         auto kernel = read_file(config_.kernel, "the kernel", kLargestKernel);
         if (!kernel) return kernel.error();
         boot.kernel.kernel = std::move(*kernel);

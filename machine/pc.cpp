@@ -34,19 +34,18 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
       pic_(IrqLine([this](bool level) { cpu_->set_intr(level); })),
       io_apic_(*this),
       irqs_(pic_, io_apic_),
-      pit_(queue_, IrqLine([this](bool level) {
-               if (!hpet_.legacy_replacement()) irqs_.set(0, IrqRouter::isa, level);
-           })),
+      pit_(queue_, irqs_.line(0)),
       a20_(IrqLine([this](bool enabled) { memory_->set_a20(enabled); })),
       system_control_(pit_, a20_, [this] { cpu_->init(); }),
-      rtc_(queue_, config.rtc_seconds, IrqLine([this](bool level) {
-               if (!hpet_.legacy_replacement()) irqs_.set(8, IrqRouter::isa, level);
-           }),
-           IrqLine()),
+      rtc_(queue_, config.rtc_seconds, irqs_.line(8), IrqLine()),
       dma_(*memory_),
       hpet_(queue_, {.io_apic = [this](unsigned pin, bool level) { io_apic_.set_pin(pin, level); },
-                     .legacy = [this](unsigned irq, bool level) { irqs_.set(irq, IrqRouter::timer, level); }}),
-      keyboard_controller_(queue_, a20_, {irqs_.line(1), irqs_.line(12), [this] { request_reset(); }}),
+                     .legacy = [this](unsigned irq, bool level) { irqs_.set(irq, IrqRouter::hpet, level); },
+                     .legacy_changed =
+                         [this](bool replaced) {
+                             for (const unsigned irq : {0u, 8u}) irqs_.hold_back(irq, IrqRouter::isa, replaced);
+                         }}),
+      keyboard_controller_(queue_, a20_, irqs_.line(1), irqs_.line(12), [this] { request_reset(); }),
       fw_cfg_(*memory_),
       pci_(io_, *memory_, log),
       host_bridge_(*memory_),
@@ -207,9 +206,10 @@ std::vector<Device*> Pc::devices() {
 }
 
 void Pc::deliver(const Message& message) {
-    if (LocalApic* apic = cpu_->apic()) apic->receive(message.destination, message.logical,
-                                                     static_cast<LocalApic::Delivery>(message.delivery),
-                                                     message.vector, message.level);
+    LocalApic* apic = cpu_->apic();
+    if (apic == nullptr || !apic->matches(message.destination, message.logical)) return;
+    // Both enums have the encoding of the redirection table.
+    apic->receive(static_cast<DeliveryMode>(message.delivery), message.vector, message.level);
 }
 
 void Pc::set_ferr(bool asserted) {
