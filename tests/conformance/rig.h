@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "devices/bench.h"
+#include "board.h"
 #include "devices/event_queue.h"
 #include "devices/io_bus.h"
 #include "devices/pci.h"

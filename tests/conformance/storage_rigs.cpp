@@ -1,4 +1,6 @@
 // Boards for the buses, disks and the display.
+#include <cstring>
+
 #include "devices/ata_disk.h"
 #include "devices/atapi_cdrom.h"
 #include "devices/i440fx.h"
@@ -10,6 +12,30 @@
 namespace mynah::test {
 
 namespace {
+
+// A disk kept in memory.
+class RamDisk final : public BlockBackend {
+  public:
+    explicit RamDisk(u64 size, bool read_only = false) : bytes(size), read_only_(read_only) {}
+    u64 size() const override { return bytes.size(); }
+    bool read_only() const override { return read_only_; }
+    Status read(u64 offset, std::span<u8> data) override {
+        if (offset + data.size() > bytes.size()) return Error{"behind the end"};
+        std::memcpy(data.data(), &bytes[offset], data.size());
+        return Ok{};
+    }
+    Status write(u64 offset, std::span<const u8> data) override {
+        if (read_only_ || offset + data.size() > bytes.size()) return Error{"behind the end"};
+        std::memcpy(&bytes[offset], data.data(), data.size());
+        return Ok{};
+    }
+    Status flush() override { return Ok{}; }
+
+    std::vector<u8> bytes;
+
+  private:
+    bool read_only_;
+};
 
 struct PciBusRig : Rig {
     Piix3 bridge{[this](unsigned irq, bool level) { note(irq * 2 + level); },
@@ -55,7 +81,7 @@ struct Piix3Rig : Rig {
 };
 
 struct IdeRig : Rig {
-    MemoryDisk disk_medium{256 * KiB}, cd_medium{128 * KiB, true};
+    RamDisk disk_medium{256 * KiB}, cd_medium{128 * KiB, true};
     AtaDisk disk{queue, disk_medium, "QM00001"};
     AtapiCdrom cd{queue, &cd_medium, "QM00003"};
     PiixIde ide{log, line(14), line(15)};
