@@ -88,7 +88,7 @@ class Guest:
         self.directory = directory
         self.scale = scale
         self.monitor_path = os.path.join(directory, "monitor")
-        command = command + ["-monitor", f"unix:{self.monitor_path},server=on,wait=off"]
+        command = command + ["-monitor", f"unix:{self.monitor_path},server,nowait"]
         self.errors = open(os.path.join(directory, "stderr.txt"), "w+b")
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
         self.serial = Stream(self.process.stdout.fileno(), "serial")
