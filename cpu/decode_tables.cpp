@@ -192,6 +192,11 @@ constexpr u16 find_row(OpcodeMap map, u8 opcode, Op op) {
 
 constexpr Tables build() {
     Tables t{};
+    for (auto& code : t.nodes) {
+        for (auto& map : code) {
+            for (Node& node : map) node = {};
+        }
+    }
     // Rows of each opcode, in table order: first[], next[] are linked lists.
     unsigned first[kOpcodeMaps][256] = {}, last[kOpcodeMaps][256] = {};
     unsigned next[kRowCount * 16 + 1] = {}, row_at[kRowCount * 16 + 1] = {};

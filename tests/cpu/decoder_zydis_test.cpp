@@ -1,0 +1,181 @@
+// decode() against Zydis: random bytes, every row under every prefix combination, and what compilers make.
+// MYNAH_LONG=1 for the long version (10 million strings a mode).
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/bits.h"
+#include "cpu/decoder.h"
+#include "support/encode.h"
+#include "support/zydis_oracle.h"
+
+namespace mynah::test {
+namespace {
+
+bool long_run() {
+    return std::getenv("MYNAH_LONG") != nullptr;
+}
+
+// Counts, and shows the first few differences.
+class Tally {
+  public:
+    void add(const Comparison& c) {
+        ++counts_[static_cast<unsigned>(c.verdict)];
+        if (c.verdict == Verdict::listed) ++reasons_[c.message];
+        if (c.verdict == Verdict::different && shown_++ < 20) ADD_FAILURE() << c.message;
+    }
+    ~Tally() {
+        EXPECT_LE(reasons_.size(), 30u);
+        std::printf("  same %llu, both invalid %llu, listed %llu, different %llu\n", count(Verdict::same),
+                    count(Verdict::both_invalid), count(Verdict::listed), count(Verdict::different));
+        for (const auto& [reason, n] : reasons_) std::printf("  listed %6u: %s\n", n, reason.c_str());
+    }
+
+  private:
+    unsigned long long count(Verdict v) const { return counts_[static_cast<unsigned>(v)]; }
+    unsigned long long counts_[4] = {};
+    unsigned shown_ = 0;
+    std::map<std::string, unsigned> reasons_;
+};
+
+class DecoderZydis : public testing::TestWithParam<u8> {};
+
+TEST_P(DecoderZydis, RandomBytes) {
+    const ZydisOracle oracle(GetParam());
+    Random random(GetParam());
+    Tally tally;
+    const unsigned n = long_run() ? 10'000'000 : 300'000;
+    for (unsigned i = 0; i < n; ++i) {
+        u8 code[16];
+        store_le(code, random.next());
+        store_le(code + 8, random.next());
+        // Plain random bytes seldom reach the 0F maps with prefixes.
+        unsigned at = 0;
+        static constexpr u8 kPrefixes[] = {0x66, 0xF2, 0xF3, 0x67, 0xF0, 0x2E, 0x64, 0x48};
+        while (at < 4 && random.chance(3)) code[at++] = kPrefixes[random.below(8)];
+        if (random.chance(2)) code[at++] = 0x0F;
+        tally.add(oracle.compare({code, 15}));
+    }
+}
+
+// Every row, under every set of prefixes that can stand before it: operand size, address size, each segment,
+// LOCK, REP, REPNE, REX bits. The row's own mandatory prefix comes last among them, or first.
+TEST_P(DecoderZydis, EveryRowEveryPrefix) {
+    const u8 mode = GetParam();
+    const ZydisOracle oracle(mode);
+    Random random(77 + mode);
+    Tally tally;
+    const unsigned rex_values = mode == 8 ? 17 : 1;
+    for (const InsnRow& row : insn_table()) {
+        if (!exists_in(row, mode)) continue;
+        for (unsigned set = 0; set < 2 * 2 * 7 * 2 * 3 * rex_values; ++set) {
+            if (!long_run() && !random.chance(24)) continue;
+            unsigned rest = set;
+            const auto choose = [&rest](unsigned n) {
+                const unsigned v = rest % n;
+                rest /= n;
+                return v;
+            };
+            std::vector<u8> code;
+            if (choose(2)) code.push_back(0x66);
+            if (choose(2)) code.push_back(0x67);
+            static constexpr u8 kSegments[] = {0, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65};
+            if (const u8 s = kSegments[choose(7)]) code.push_back(s);
+            if (choose(2)) code.push_back(0xF0);
+            static constexpr u8 kRep[] = {0, 0xF2, 0xF3};
+            if (const u8 r = kRep[choose(3)]) code.push_back(r);
+            static constexpr u8 kMandatory[] = {0, 0x66, 0xF3, 0xF2, 0};
+            if (const u8 m = kMandatory[static_cast<unsigned>(row.prefix)]) {
+                code.insert(random.chance(2) ? code.begin() : code.end(), m);
+            }
+            if (const unsigned rex = choose(rex_values)) code.push_back(static_cast<u8>(0x3F + rex));
+            if (row.map != OpcodeMap::one_byte) code.push_back(0x0F);
+            if (row.map == OpcodeMap::x0f38) code.push_back(0x38);
+            if (row.map == OpcodeMap::x0f3a) code.push_back(0x3A);
+            code.push_back(static_cast<u8>(row.opcode + random.below(row.opcode_count)));
+            if (row.modrm) {
+                unsigned mod = random.below(4), reg = random.below(8), rm = random.below(8);
+                if (row.mod == ModConstraint::memory) mod = random.below(3);
+                if (row.mod == ModConstraint::reg) mod = 3;
+                if (row.reg >= 0) reg = static_cast<unsigned>(row.reg);
+                if (row.rm >= 0) rm = static_cast<unsigned>(row.rm);
+                code.push_back(static_cast<u8>(mod << 6 | reg << 3 | rm));
+            }
+            while (code.size() < 24) code.push_back(static_cast<u8>(random.next()));
+            tally.add(oracle.compare({code.data(), 15}));
+        }
+    }
+}
+
+// The generator makes what the row says: decode() finds the very row and the whole length, Zydis agrees.
+TEST_P(DecoderZydis, GeneratedEncodings) {
+    const u8 mode = GetParam();
+    const ZydisOracle oracle(mode);
+    Random random(99 + mode);
+    Tally tally;
+    for (const InsnRow& row : insn_table()) {
+        if (!exists_in(row, mode)) continue;
+        unsigned made = 0;
+        for (unsigned i = 0; i < (long_run() ? 2000u : 60u); ++i) {
+            const Encoding e = encode_random(row, mode, random);
+            if (!e) continue;
+            ++made;
+            tally.add(oracle.compare(e.span()));
+            Insn insn;
+            ASSERT_EQ(decode(e.span(), {mode, true}, insn), DecodeStatus::ok)
+                << row.encoding << " " << unsigned{mode};
+            EXPECT_EQ(insn.length, e.length) << row.encoding;
+            EXPECT_EQ(row_of(insn).encoding, row.encoding);
+        }
+        EXPECT_GT(made, 10u) << row.encoding << " has too few encodings in mode " << unsigned{mode};
+    }
+}
+
+TEST_P(DecoderZydis, DebianBinaries) {
+    if (GetParam() != 8) GTEST_SKIP() << "the binaries are 64-bit";
+    const ZydisOracle oracle(8);
+    Tally tally;
+    unsigned files = 0;
+    for (const char* name :
+         {"/bin/bash", "/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libm.so.6",
+          "/lib/x86_64-linux-gnu/libcrypto.so.3", "/lib/x86_64-linux-gnu/libstdc++.so.6"}) {
+        std::ifstream file(name, std::ios::binary);
+        if (!file) continue;
+        const std::vector<u8> image((std::istreambuf_iterator<char>(file)), {});
+        // Section headers of ELF64: executable ones are code.
+        if (image.size() < 64 || std::memcmp(image.data(), "\177ELF\2", 5) != 0) continue;
+        ++files;
+        const u64 table = load_le<u64>(&image[40]);
+        const unsigned count = load_le<u16>(&image[60]);
+        for (unsigned s = 0; s < count && table + 64 * (s + 1) <= image.size(); ++s) {
+            const u8* header = &image[table + 64 * s];
+            const u64 offset = load_le<u64>(header + 24);
+            u64 size = load_le<u64>(header + 32);
+            if (!(load_le<u64>(header + 8) & 4) || load_le<u32>(header + 4) != 1 ||
+                offset + size > image.size())
+                continue;
+            if (!long_run()) size = std::min<u64>(size, 400'000);
+            for (u64 at = 0; at < size;) {
+                const Comparison c =
+                    oracle.compare({&image[offset + at], std::min<std::size_t>(15, size - at)});
+                tally.add(c);
+                at += c.length ? c.length : 1;
+            }
+        }
+    }
+    if (files == 0) GTEST_SKIP() << "none of the binaries is here";
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, DecoderZydis, testing::Values(u8{2}, u8{4}, u8{8}),
+                         [](const auto& p) { return std::to_string(p.param * 8) + "bit"; });
+
+}  // namespace
+}  // namespace mynah::test
