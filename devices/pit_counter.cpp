@@ -50,9 +50,9 @@ void PitCounter::write(u8 byte, u64 tick) {
         switch_tick_ = 0;
         if (state_ == State::idle) state_ = State::waiting;
     } else if (periodic && state_ == State::counting) {
+        if (!frozen_) switch_tick_ = static_cast<i64>(next_edge(tick));
         pending_ = true;
         pending_count_ = count;
-        if (!frozen_) switch_tick_ = static_cast<i64>(next_edge(tick));
     } else {
         load(count, tick);
     }
