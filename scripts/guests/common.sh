@@ -42,11 +42,16 @@ apt_update() { # apt_update ARCH: refresh the private index, at most every six h
 }
 
 unpack() { # unpack ARCH PACKAGE DIR: download a package and unpack it into DIR
-    apt_update "$1"
-    rm -rf "$3" "$guests/apt/$1/debs"
-    mkdir -p "$3" "$guests/apt/$1/debs"
-    (cd "$guests/apt/$1/debs" && apt-get $(apt_options "$1") -qq download "$2") ||
-        die "package $2 ($1) could not be downloaded"
+    for try in 1 2 3; do
+        apt_update "$1"
+        rm -rf "$3" "$guests/apt/$1/debs"
+        mkdir -p "$3" "$guests/apt/$1/debs"
+        (cd "$guests/apt/$1/debs" && apt-get $(apt_options "$1") -qq download "$2") && break
+        # A mirror that was just being updated, or an index that is too old.
+        [ $try -lt 3 ] || die "package $2 ($1) could not be downloaded"
+        rm -f "$guests/apt/$1/updated"
+        sleep 5
+    done
     dpkg -x "$guests/apt/$1"/debs/*.deb "$3"
     basename "$guests/apt/$1"/debs/*.deb >>"$guests/packages.txt"
     rm -rf "$guests/apt/$1/debs"
