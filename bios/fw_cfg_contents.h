@@ -29,7 +29,7 @@ struct FwCfgConfig {
     bool boot_menu = false;
     std::vector<std::string> boot_order;  // Open Firmware paths; empty: firmware goes by CMOS
     i32 boot_fail_wait_ms = -1;           // -1: firmware does not reboot by itself
-    AcpiConfig acpi;                      // its CPUs and PCI hole are set from the above
+    AcpiConfig acpi = {};                 // its CPUs and PCI hole are set from the above
 };
 
 struct FwCfgContents {
