@@ -3,8 +3,10 @@
 
 #include "devices/ata_disk.h"
 #include "devices/atapi_cdrom.h"
+#include "devices/floppy.h"
 #include "devices/i440fx.h"
 #include "devices/ide_controller.h"
+#include "devices/isa_dma.h"
 #include "devices/piix3.h"
 #include "devices/vga_std.h"
 #include "rig.h"
@@ -133,6 +135,62 @@ struct IdeRig : Rig {
     }
 };
 
+struct FloppyRig : Rig {
+    RamDisk medium{1440 * KiB};
+    IsaDma dma{*memory};
+    FloppyController fdc{queue, dma.channel(2), line(6)};
+    FloppyRig() {
+        fdc.add_drive(0, FloppyController::DriveType::d1440k);
+        fdc.add_drive(1, FloppyController::DriveType::d1200k);
+        fdc.set_medium(0, &medium);
+        for (size_t i = 0; i < medium.bytes.size(); ++i) medium.bytes[i] = static_cast<u8>(i * 5 >> 4);
+        media.push_back(&medium.bytes);
+        parts.push_back(&dma);
+        use(fdc, {FloppyController::ports});
+        outside = [this](u64 n) { command(n); };
+    }
+    void put(u64 offset, u8 value) { fdc.write(FloppyController::ports, offset, value, 1); }
+    // Whole commands, with the DMA channel programmed for them.
+    void command(u64 n) {
+        const bool writes = n & 1;
+        for (const auto& [reg, value] : {std::pair{12, 0},
+                                         {11, writes ? 0x4A : 0x46},
+                                         {4, 0},
+                                         {4, 0x10},
+                                         {5, 0xFF},
+                                         {5, static_cast<int>(n >> 1 & 7)},
+                                         {10, 2}}) {
+            dma.write(IsaDma::low_controller, static_cast<u64>(reg), static_cast<u64>(value), 1);
+        }
+        if ((n >> 4 & 3) == 0) put(2, 0);
+        put(2, 0x1C);
+        put(7, 0);
+        advance(100'000);
+        for (unsigned i = 0; i < 12; ++i) note(fdc.read(FloppyController::ports, 5, 1));
+        const u8 head = n >> 6 & 1;
+        const u8 cylinder = n >> 7 & 3;
+        put(5, 0x0F);
+        put(5, 0);
+        put(5, cylinder);
+        advance(1'000'000);
+        put(5, 0x08);
+        for (unsigned i = 0; i < 2; ++i) note(fdc.read(FloppyController::ports, 5, 1));
+        static constexpr u8 commands[] = {0xE6, 0xC5, 0x4D, 0x4A, 0x0E, 0x10, 0x13, 0x03, 0x42, 0x56};
+        const u8 bytes[] = {commands[(n >> 10) % sizeof commands],
+                            static_cast<u8>(head << 2),
+                            cylinder,
+                            head,
+                            static_cast<u8>(n >> 16 & 31),
+                            2,
+                            18,
+                            0x1B,
+                            0xFF};
+        for (const u8 b : bytes) put(5, b);
+        advance(n >> 24 & 1 ? 50'000 : 3'000'000);
+        for (unsigned i = 0; i < 8; ++i) note(fdc.read(FloppyController::ports, 4 + (i & 1), 1));
+    }
+};
+
 struct VgaRig : Rig {
     StdVga vga{queue, std::vector<u8>(4096, 0x55), 1 * MiB};
     VgaRig() {
@@ -140,7 +198,6 @@ struct VgaRig : Rig {
         parts.push_back(&pci);
         use(vga, {StdVga::ports, StdVga::dispi, StdVga::window, StdVga::mmio});
         function = &vga;
-        keeps_state_over_reset = true;  // the frame buffer
         outside = [this](u64 n) {
             if ((n & 63) == 0) {
                 const Frame frame = vga.render();
@@ -167,6 +224,7 @@ void add_storage_rigs(std::vector<RigKind>& kinds) {
     kinds.push_back(kind<I440fxRig>("i440fx"));
     kinds.push_back(kind<Piix3Rig>("piix3"));
     kinds.push_back(kind<IdeRig>("piix_ide"));
+    kinds.push_back(kind<FloppyRig>("fdc"));
     kinds.push_back(kind<VgaRig>("vga"));
 }
 
