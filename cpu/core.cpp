@@ -99,6 +99,7 @@ void Core::update_mode() {
         c.write_end = write && !check_each ? end : 0;
     }
     code_end = code64 ? ~u64{0} : u64{cs.limit} + 1;
+    rip_mask = code64 ? ~u64{0} : mode.code_size == 2 && cs.limit <= 0xFFFF ? 0xFFFF : 0xFFFFFFFF;
     block_key = mode.code_size | mode.stack_size << 4 | (mode.descriptors() ? 0x100u : 0u);
     decode_mode.code_size = mode.code_size;
     decode_mode.descriptors = mode.descriptors();

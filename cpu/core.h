@@ -227,6 +227,7 @@ class Core {
     u64 block_retired = 0;  // `retired` at the block's start
     u64 block_limit = 0;    // no block may begin that would pass this
     u64 code_end = 0;       // one past the CS limit; all ones in 64-bit code
+    u64 rip_mask = 0xFFFF;  // sequential flow wraps here
     u32 block_key = 0;      // what predecoded blocks assume of the mode
     DecodeMode decode_mode;
     BlockCache* blocks = nullptr;

@@ -10,6 +10,7 @@
 #include "cpu/interp/interpreter.h"
 #include "cpu/reset.h"
 #include "cpu/system/cpu_model.h"
+#include "cpu/system/msr.h"
 
 namespace mynah {
 
@@ -58,6 +59,10 @@ std::vector<std::string_view> Cpu::model_names() {
     std::vector<std::string_view> names;
     for (const CpuModel& m : cpu_models()) names.push_back(m.name);
     return names;
+}
+
+const CpuModel& Cpu::model() const {
+    return impl_->model;
 }
 
 void Cpu::reset() {
@@ -135,6 +140,14 @@ void Cpu::state_changed() {
 
 Mmu& Cpu::mmu() {
     return impl_->mmu;
+}
+
+void Cpu::write_msr(u32 index, u64 value) {
+    Core& c = impl_->core;
+    c.current = nullptr;
+    (void)mynah::write_msr(c, index, value);
+    c.faulted = false;
+    state_changed();
 }
 
 std::string Cpu::describe_registers() const {

@@ -344,7 +344,7 @@ struct AnyForm {
 };
 template <Form form>
 struct AnyForm<Memory<form>> {
-    using type = Memory<Form::any>;
+    using type = Memory<form == Form::absolute ? form : Form::any>;
 };
 template <class P>
 using Any = typename AnyForm<P>::type;

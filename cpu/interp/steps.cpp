@@ -13,7 +13,7 @@ const Entry* leave_faulted(Core& c, const Entry* e) {
 
 const Entry* leave_at(Core& c, u64 rip, u64 retired) {
     c.retired = retired;
-    c.state.rip = rip;
+    c.state.rip = rip & c.rip_mask;
     c.current = nullptr;
     return nullptr;
 }

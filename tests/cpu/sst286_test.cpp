@@ -48,7 +48,7 @@ struct State {
     std::vector<std::pair<u32, u8>> ram;
 };
 
-struct Test {
+struct Capture {
     u32 number = 0;
     std::string name;
     State before, after;
@@ -101,13 +101,13 @@ State parse_state(std::span<const u8> data, u16* mask) {
     return s;
 }
 
-std::vector<Test> parse(std::span<const u8> file) {
-    std::vector<Test> tests;
+std::vector<Capture> parse(std::span<const u8> file) {
+    std::vector<Capture> tests;
     u16 file_mask = 0xFFFF;
     each_chunk(file, [&](const std::string& name, std::span<const u8> d) {
         if (name == "RMSK") file_mask = parse_mask(d);
         if (name != "TEST") return;
-        Test t;
+        Capture t;
         t.number = load_le<u32>(d.data());
         t.flags_mask = file_mask;
         each_chunk(d.subspan(4), [&](const std::string& part, std::span<const u8> p) {
@@ -130,7 +130,7 @@ std::vector<Test> parse(std::span<const u8> file) {
 class Chip {
   public:
     // Empty: agrees.
-    std::string run(const Test& t) {
+    std::string run(const Capture& t) {
         CpuState& s = box_.state();
         box_.cpu->reset();
         std::vector<u32> touched;
@@ -206,7 +206,7 @@ TEST(Sst286, EveryCapture) {
     std::map<std::string, unsigned> failures;
     for (const fs::path& file : files) {
         const std::vector<u8> data = unpack(file);
-        for (const Test& t : parse(data)) {
+        for (const Capture& t : parse(data)) {
             if (t.diff != 0) {
                 ++skipped;
                 continue;
