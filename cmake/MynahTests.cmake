@@ -16,7 +16,7 @@ endif()
 # mynah_add_test(<name> SOURCES a.cpp b.cpp LIBS mynah_cpu mynah::zydis [LABELS unit] [TIMEOUT 300])
 # One GoogleTest executable; each of its tests is a ctest test named <name>.Suite.Test. Listed when ctest
 # runs, so that a cross-built one is listed through the emulator. What is only for the nightly gets an
-# executable of its own with LABELS long.
+# executable of its own with LABELS long (or daily: whole guests). One label a test.
 function(mynah_add_test name)
     cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
     if(NOT MYNAH_HAVE_TESTS)
