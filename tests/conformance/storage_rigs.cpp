@@ -136,58 +136,46 @@ struct IdeRig : Rig {
 };
 
 struct FloppyRig : Rig {
-    RamDisk medium{1440 * KiB};
+    RamDisk medium{1440 * KiB}, other{720 * KiB, true};
     IsaDma dma{*memory};
     FloppyController fdc{queue, dma.channel(2), line(6)};
     FloppyRig() {
         fdc.add_drive(0, FloppyController::DriveType::d1440k);
-        fdc.add_drive(1, FloppyController::DriveType::d1200k);
         fdc.set_medium(0, &medium);
-        for (size_t i = 0; i < medium.bytes.size(); ++i) medium.bytes[i] = static_cast<u8>(i * 5 >> 4);
+        fdc.add_drive(1, FloppyController::DriveType::d1440k);
+        fdc.set_medium(1, &other);
         media.push_back(&medium.bytes);
         parts.push_back(&dma);
         use(fdc, {FloppyController::ports});
         outside = [this](u64 n) { command(n); };
     }
-    void put(u64 offset, u8 value) { fdc.write(FloppyController::ports, offset, value, 1); }
-    // Whole commands, with the DMA channel programmed for them.
+    // Whole commands with a DMA channel that takes part in most of them.
     void command(u64 n) {
-        const bool writes = n & 1;
-        for (const auto& [reg, value] : {std::pair{12, 0},
-                                         {11, writes ? 0x4A : 0x46},
-                                         {4, 0},
-                                         {4, 0x10},
-                                         {5, 0xFF},
-                                         {5, static_cast<int>(n >> 1 & 7)},
-                                         {10, 2}}) {
-            dma.write(IsaDma::low_controller, static_cast<u64>(reg), static_cast<u64>(value), 1);
+        static constexpr u8 mode[] = {0x46, 0x4A, 0x56, 0x42};
+        dma.write(IsaDma::low_controller, 0xB, mode[n & 3], 1);
+        for (unsigned i = 0; i < 2; ++i) dma.write(IsaDma::low_controller, 5, i ? 0x04 : 0xFF, 1);
+        dma.write(IsaDma::low_controller, 0xA, 2, 1);
+        fdc.write(0, 2, 0x1C | ((n >> 2) & 1), 1);
+        static constexpr u8 commands[] = {0x03, 0x04, 0x06, 0x46, 0xE6, 0x45, 0xC5, 0x4D,
+                                          0x07, 0x08, 0x0A, 0x4A, 0x0E, 0x0F, 0x10, 0x12,
+                                          0x13, 0x14, 0x94, 0x16, 0x42, 0x51, 0x8F, 0xCF};
+        const u8 bytes[9] = {commands[(n >> 3) % sizeof commands],
+                             static_cast<u8>((n >> 2) & 5),
+                             static_cast<u8>((n >> 10) % 82),
+                             static_cast<u8>((n >> 18) & 1),
+                             static_cast<u8>(1 + ((n >> 20) % 19)),
+                             2,
+                             18,
+                             0x1B,
+                             0xFF};
+        for (u8 byte : bytes) {
+            const u64 status = fdc.read(0, 4, 1);
+            note(status);
+            if ((status & 0xC0) != 0x80) break;
+            fdc.write(0, 5, byte, 1);
         }
-        if ((n >> 4 & 3) == 0) put(2, 0);
-        put(2, 0x1C);
-        put(7, 0);
-        advance(100'000);
-        for (unsigned i = 0; i < 12; ++i) note(fdc.read(FloppyController::ports, 5, 1));
-        const u8 head = n >> 6 & 1;
-        const u8 cylinder = n >> 7 & 3;
-        put(5, 0x0F);
-        put(5, 0);
-        put(5, cylinder);
-        advance(1'000'000);
-        put(5, 0x08);
-        for (unsigned i = 0; i < 2; ++i) note(fdc.read(FloppyController::ports, 5, 1));
-        static constexpr u8 commands[] = {0xE6, 0xC5, 0x4D, 0x4A, 0x0E, 0x10, 0x13, 0x03, 0x42, 0x56};
-        const u8 bytes[] = {commands[(n >> 10) % sizeof commands],
-                            static_cast<u8>(head << 2),
-                            cylinder,
-                            head,
-                            static_cast<u8>(n >> 16 & 31),
-                            2,
-                            18,
-                            0x1B,
-                            0xFF};
-        for (const u8 b : bytes) put(5, b);
-        advance(n >> 24 & 1 ? 50'000 : 3'000'000);
-        for (unsigned i = 0; i < 8; ++i) note(fdc.read(FloppyController::ports, 4 + (i & 1), 1));
+        advance((n >> 30) & 0x3FFFFF);
+        for (unsigned i = 0; i < 16; ++i) note(fdc.read(0, 5, 1));
     }
 };
 
