@@ -19,7 +19,6 @@ constexpr u8 kByteErrors = kParity | kFraming | kBreak;
 
 Uart::Uart(std::string name, EventQueue& queue, CharBackend* backend, IrqLine irq)
     : name_(std::move(name)),
-      queue_(queue),
       backend_(backend),
       irq_(std::move(irq)),
       receive_(queue, [this] { receive(); }),

@@ -54,7 +54,6 @@ class Uart final : public Device {
     void update_irq();
 
     std::string name_;
-    EventQueue& queue_;
     CharBackend* backend_;
     IrqLine irq_;
 
