@@ -47,6 +47,7 @@ FloppyController::Geometry FloppyController::geometry_of(u64 bytes) {
 }
 
 FloppyController::DriveType FloppyController::drive_for(u64 bytes) {
+    if (bytes == 0) return DriveType::d1440k;
     const Geometry g = geometry_of(bytes);
     if (g.rates == kRate1000) return DriveType::d2880k;
     if (g.rates == kRate500 && g.sectors == 15) return DriveType::d1200k;

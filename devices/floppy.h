@@ -29,7 +29,8 @@ class FloppyController final : public Device {
     };
     // The smallest standard format that holds an image of this size.
     static Geometry geometry_of(u64 bytes);
-    // The drive that takes such an image, as firmware expects them: 1.44 MB unless that is too small.
+    // The drive that takes such an image, as firmware expects them: 1.44 MB for 720 KB to
+    // 1.72 MB but 1.2 MB, and for an empty drive (0).
     static DriveType drive_for(u64 bytes);
 
     // `dma`: channel 2; `irq`: ISA IRQ 6.

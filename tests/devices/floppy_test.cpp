@@ -265,6 +265,7 @@ TEST(Floppy, Formats) {
     }
     EXPECT_EQ(FloppyController::geometry_of(1000 * KiB).sectors, 15);
     EXPECT_EQ(FloppyController::drive_for(720 * KiB), FloppyController::DriveType::d1440k);
+    EXPECT_EQ(FloppyController::drive_for(0), FloppyController::DriveType::d1440k);
     EXPECT_EQ(FloppyController::drive_for(2880 * KiB), FloppyController::DriveType::d2880k);
 }
 
