@@ -1,0 +1,282 @@
+// Conversions between integers, single and double precision.
+#include "cpu/fpu/arith.h"
+#include "cpu/sse/access.h"
+
+namespace mynah::sse {
+namespace {
+
+using fpu::Env;
+
+template <class T>
+void set_low(Core& c, unsigned n, T v) {
+    if constexpr (sizeof(T) == 8)
+        c.state.vec[n].q[0] = v;
+    else
+        c.state.vec[n].q[0] = (c.state.vec[n].q[0] & ~u64{0xFFFFFFFF}) | v;
+}
+
+struct Nearest {  // by MXCSR.RC
+    template <class T>
+    static u32 to32(T v, Env& e) {
+        return static_cast<u32>(fpu::to_i32(v, e));
+    }
+    template <class T>
+    static u64 to64(T v, Env& e) {
+        return static_cast<u64>(fpu::to_i64(v, e));
+    }
+};
+struct Truncated {
+    template <class T>
+    static u32 to32(T v, Env& e) {
+        return static_cast<u32>(fpu::to_i32_truncated(v, e));
+    }
+    template <class T>
+    static u64 to64(T v, Env& e) {
+        return static_cast<u64>(fpu::to_i64_truncated(v, e));
+    }
+};
+
+// --- general registers ---
+template <class T, class I, bool Memory>
+bool from_general(Core& c, const Insn& i) {
+    I v;
+    if (!sse_ready(c)) return false;
+    if constexpr (Memory) {
+        if (!c.load_operand(i, v)) return false;
+    } else {
+        v = static_cast<I>(c.state.gpr[i.rm]);
+    }
+    Env e = Env::sse(c.state.mxcsr);
+    T r;
+    if constexpr (sizeof(I) == 8)
+        r = fpu::from_i64<T>(v, e);
+    else
+        r = fpu::from_i32<T>(v, e);
+    if (!finish(c, e)) return false;
+    set_low(c, i.reg, r);
+    return true;
+}
+template <class T>
+Handler pick_from_general(const Insn& i) {
+    if (i.osize == 8) return i.memory() ? &from_general<T, i64, true> : &from_general<T, i64, false>;
+    return i.memory() ? &from_general<T, i32, true> : &from_general<T, i32, false>;
+}
+template <class F, class T, bool Wide, bool Memory>
+bool to_general(Core& c, const Insn& i) {
+    T v;
+    if (!sse_ready(c) || !load_low<T, Memory>(c, i, v)) return false;
+    Env e = Env::sse(c.state.mxcsr);
+    u64 r;
+    if constexpr (Wide)
+        r = F::to64(v, e);
+    else
+        r = F::to32(v, e);
+    if (!finish(c, e)) return false;
+    c.state.gpr[i.reg] = r;
+    return true;
+}
+template <class F, class T>
+Handler pick_to_general(const Insn& i) {
+    if (i.osize == 8) return i.memory() ? &to_general<F, T, true, true> : &to_general<F, T, true, false>;
+    return i.memory() ? &to_general<F, T, false, true> : &to_general<F, T, false, false>;
+}
+
+// --- one precision to the other ---
+template <bool Memory>
+bool single_to_double(Core& c, const Insn& i) {
+    u32 v;
+    if (!sse_ready(c) || !load_low<u32, Memory>(c, i, v)) return false;
+    Env e = Env::sse(c.state.mxcsr);
+    const u64 r = fpu::to_f64(v, e);
+    if (!finish(c, e)) return false;
+    set_low(c, i.reg, r);
+    return true;
+}
+template <bool Memory>
+bool double_to_single(Core& c, const Insn& i) {
+    u64 v;
+    if (!sse_ready(c) || !load_low<u64, Memory>(c, i, v)) return false;
+    Env e = Env::sse(c.state.mxcsr);
+    const u32 r = fpu::to_f32(v, e);
+    if (!finish(c, e)) return false;
+    set_low(c, i.reg, r);
+    return true;
+}
+
+// --- packed: an 8-byte source makes 16 bytes, or a 16-byte source 8 (the rest is cleared) or 16 ---
+u64 pair(u32 low, u32 high) {
+    return u64{high} << 32 | low;
+}
+
+template <class F, bool Memory>
+bool widen(Core& c, const Insn& i) {
+    u64 v;
+    if (!sse_ready(c) || !load_low<u64, Memory>(c, i, v)) return false;
+    Env e = Env::sse(c.state.mxcsr);
+    const u64 low = F::apply(static_cast<u32>(v), e), high = F::apply(static_cast<u32>(v >> 32), e);
+    if (!finish(c, e)) return false;
+    set_xmm(c, i.reg, Xmm{{low, high}});
+    return true;
+}
+template <class F, bool Memory>
+bool narrow(Core& c, const Insn& i) {
+    Xmm v;
+    if (!sse_ready(c) || !load_rm<Memory>(c, i, v)) return false;
+    Env e = Env::sse(c.state.mxcsr);
+    const u32 low = F::apply(v.q[0], e), high = F::apply(v.q[1], e);
+    if (!finish(c, e)) return false;
+    set_xmm(c, i.reg, Xmm{{pair(low, high), 0}});
+    return true;
+}
+template <class F, bool Memory>
+bool same_size(Core& c, const Insn& i) {
+    Xmm v;
+    if (!sse_ready(c) || !load_rm<Memory>(c, i, v)) return false;
+    Env e = Env::sse(c.state.mxcsr);
+    auto x = lanes<u32>(v);
+    for (auto& lane : x) lane = F::apply(lane, e);
+    if (!finish(c, e)) return false;
+    set_xmm(c, i.reg, vec(x));
+    return true;
+}
+
+struct SingleToDouble {
+    static u64 apply(u32 v, Env& e) { return fpu::to_f64(v, e); }
+};
+struct IntegerToDouble {
+    static u64 apply(u32 v, Env& e) { return fpu::from_i32<u64>(static_cast<i32>(v), e); }
+};
+struct IntegerToSingle {
+    static u32 apply(u32 v, Env& e) { return fpu::from_i32<u32>(static_cast<i32>(v), e); }
+};
+struct DoubleToSingle {
+    static u32 apply(u64 v, Env& e) { return fpu::to_f32(v, e); }
+};
+template <class F>
+struct ToInteger {
+    template <class T>
+    static u32 apply(T v, Env& e) {
+        return F::to32(v, e);
+    }
+};
+
+template <class F>
+Handler pick_widen(const Insn& i) {
+    return i.memory() ? &widen<F, true> : &widen<F, false>;
+}
+template <class F>
+Handler pick_narrow(const Insn& i) {
+    return i.memory() ? &narrow<F, true> : &narrow<F, false>;
+}
+template <class F>
+Handler pick_same(const Insn& i) {
+    return i.memory() ? &same_size<F, true> : &same_size<F, false>;
+}
+
+// --- MMX registers ---
+// A source in memory makes CVTPI2PD no MMX instruction (SDM vol. 2A CVTPI2PD).
+template <bool Double, bool Memory>
+bool from_mmx(Core& c, const Insn& i) {
+    constexpr bool touches_mmx = !(Double && Memory);
+    u64 v;
+    if (!sse_ready(c) || (touches_mmx && !mmx_ready(c))) return false;
+    if constexpr (Memory) {
+        if (!c.load_operand(i, v)) return false;
+    } else {
+        v = mmx(c, i.rm);
+    }
+    Env e = Env::sse(c.state.mxcsr);
+    const i32 low = static_cast<i32>(v), high = static_cast<i32>(v >> 32);
+    if constexpr (Double) {
+        const u64 a = fpu::from_i32<u64>(low, e), b = fpu::from_i32<u64>(high, e);
+        if (!finish(c, e)) return false;
+        set_xmm(c, i.reg, Xmm{{a, b}});
+    } else {
+        const u32 a = fpu::from_i32<u32>(low, e), b = fpu::from_i32<u32>(high, e);
+        if (!finish(c, e)) return false;
+        c.state.vec[i.reg].q[0] = pair(a, b);
+    }
+    if (touches_mmx) mmx_enter(c);
+    return true;
+}
+template <class F, class T, bool Memory>
+bool to_mmx(Core& c, const Insn& i) {
+    if (!sse_ready(c) || !mmx_ready(c)) return false;
+    u32 low, high;
+    Env e = Env::sse(c.state.mxcsr);
+    if constexpr (sizeof(T) == 8) {
+        Xmm v;
+        if (!load_rm<Memory>(c, i, v)) return false;
+        low = F::to32(v.q[0], e);
+        high = F::to32(v.q[1], e);
+    } else {
+        u64 v;
+        if (!load_low<u64, Memory>(c, i, v)) return false;
+        low = F::to32(static_cast<u32>(v), e);
+        high = F::to32(static_cast<u32>(v >> 32), e);
+    }
+    if (!finish(c, e)) return false;
+    mmx_enter(c);
+    set_mmx(c, i.reg, pair(low, high));
+    return true;
+}
+template <class F, class T>
+Handler pick_to_mmx(const Insn& i) {
+    return i.memory() ? &to_mmx<F, T, true> : &to_mmx<F, T, false>;
+}
+
+}  // namespace
+
+Handler convert_handler(const Insn& i) {
+    const bool m = i.memory();
+    switch (i.op) {
+        case Op::CVTSI2SS:
+            return pick_from_general<u32>(i);
+        case Op::CVTSI2SD:
+            return pick_from_general<u64>(i);
+        case Op::CVTSS2SI:
+            return pick_to_general<Nearest, u32>(i);
+        case Op::CVTSD2SI:
+            return pick_to_general<Nearest, u64>(i);
+        case Op::CVTTSS2SI:
+            return pick_to_general<Truncated, u32>(i);
+        case Op::CVTTSD2SI:
+            return pick_to_general<Truncated, u64>(i);
+        case Op::CVTSS2SD:
+            return m ? &single_to_double<true> : &single_to_double<false>;
+        case Op::CVTSD2SS:
+            return m ? &double_to_single<true> : &double_to_single<false>;
+        case Op::CVTPS2PD:
+            return pick_widen<SingleToDouble>(i);
+        case Op::CVTDQ2PD:
+            return pick_widen<IntegerToDouble>(i);
+        case Op::CVTPD2PS:
+            return pick_narrow<DoubleToSingle>(i);
+        case Op::CVTPD2DQ:
+            return pick_narrow<ToInteger<Nearest>>(i);
+        case Op::CVTTPD2DQ:
+            return pick_narrow<ToInteger<Truncated>>(i);
+        case Op::CVTDQ2PS:
+            return pick_same<IntegerToSingle>(i);
+        case Op::CVTPS2DQ:
+            return pick_same<ToInteger<Nearest>>(i);
+        case Op::CVTTPS2DQ:
+            return pick_same<ToInteger<Truncated>>(i);
+        case Op::CVTPI2PS:
+            return m ? &from_mmx<false, true> : &from_mmx<false, false>;
+        case Op::CVTPI2PD:
+            return m ? &from_mmx<true, true> : &from_mmx<true, false>;
+        case Op::CVTPS2PI:
+            return pick_to_mmx<Nearest, u32>(i);
+        case Op::CVTPD2PI:
+            return pick_to_mmx<Nearest, u64>(i);
+        case Op::CVTTPS2PI:
+            return pick_to_mmx<Truncated, u32>(i);
+        case Op::CVTTPD2PI:
+            return pick_to_mmx<Truncated, u64>(i);
+        default:
+            return nullptr;
+    }
+}
+
+}  // namespace mynah::sse

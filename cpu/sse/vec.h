@@ -1,0 +1,46 @@
+// The contents of an MMX (8 bytes) or XMM (16 bytes) register as a value, and its lanes.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <limits>
+
+#include "base/types.h"
+
+namespace mynah::sse {
+
+template <unsigned N>
+struct alignas(N) Vec {
+    std::array<u64, N / 8> q{};
+};
+using Mmx = Vec<8>;
+using Xmm = Vec<16>;
+
+template <class T, unsigned N>
+using Lanes = std::array<T, N / sizeof(T)>;
+
+template <class T, unsigned N>
+Lanes<T, N> lanes(const Vec<N>& v) {
+    return std::bit_cast<Lanes<T, N>>(v);
+}
+template <class T, std::size_t Count>
+Vec<sizeof(T) * Count> vec(const std::array<T, Count>& a) {
+    return std::bit_cast<Vec<sizeof(T) * Count>>(a);
+}
+
+// f on each pair of lanes.
+template <class T, unsigned N, class F>
+Vec<N> map(const Vec<N>& a, const Vec<N>& b, F f) {
+    Lanes<T, N> x = lanes<T>(a);
+    const Lanes<T, N> y = lanes<T>(b);
+    for (unsigned i = 0; i < x.size(); ++i) x[i] = static_cast<T>(f(x[i], y[i]));
+    return vec(x);
+}
+
+template <class T>
+constexpr T saturate(i32 v) {
+    constexpr i32 low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
+    return static_cast<T>(v < low ? low : v > high ? high : v);
+}
+
+}  // namespace mynah::sse
