@@ -253,10 +253,11 @@ template <class T>
 bool ins(Core& c, const Insn& i) {
     String s(c, i);
     const u16 port = c.reg<u16>(rdx);
+    // Before the count: a repeat of zero times faults as well.
+    if (!check_io_permission(c, port, sizeof(T))) return false;
     return repeat(
         s,
         [&] {
-            if (!check_io_permission(c, port, sizeof(T))) return false;
             // The port must not be read if the store would fault.
             u64 a;
             if (!c.linear(Seg::es, s.destination(), sizeof(T), Access::write, a)) return false;
@@ -273,10 +274,11 @@ template <class T>
 bool outs(Core& c, const Insn& i) {
     String s(c, i);
     const u16 port = c.reg<u16>(rdx);
+    // Before the count: a repeat of zero times faults as well.
+    if (!check_io_permission(c, port, sizeof(T))) return false;
     return repeat(
         s,
         [&] {
-            if (!check_io_permission(c, port, sizeof(T))) return false;
             T v;
             if (!c.load<T>(i.seg, s.source(), v)) return false;
             c.host.port_write(port, v, sizeof(T));

@@ -1,0 +1,30 @@
+// One instruction on the host's own processor, by single step. x86-64 Linux only.
+#pragma once
+
+#include <span>
+
+#include "diff/state.h"
+
+namespace mynah::test {
+
+class NativeCpu {
+  public:
+    // Maps the code and data windows at their fixed addresses; one at a time.
+    NativeCpu();
+    ~NativeCpu();
+    NativeCpu(const NativeCpu&) = delete;
+    NativeCpu& operator=(const NativeCpu&) = delete;
+    // False: the addresses could not be had.
+    bool usable() const { return usable_; }
+
+    std::span<u8> code();
+    std::span<u8> data();
+    // Runs the instruction at `in.rip` to its end; a repeated one is stepped until RIP moves.
+    Outcome run(const UserState& in);
+
+  private:
+    bool usable_ = false;
+    void* signal_stack_ = nullptr;
+};
+
+}  // namespace mynah::test
