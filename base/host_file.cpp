@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
+#include <utility>
 
 namespace mynah {
 
@@ -14,6 +16,45 @@ namespace {
 
 Error cannot(const std::string& path, std::string_view what) {
     return Error{"cannot open \"" + path + "\": " + std::string(what)};
+}
+
+// The protocol of QEMU's image locks (its block/file-posix.c), so that both see each other. A byte stands for
+// a permission: read locks from kUsed on say what an opener does, from kRefused on what it does not allow
+// others.
+constexpr off_t kUsed = 100;
+constexpr off_t kRefused = 200;
+constexpr unsigned kRead = 1 << 0, kWrite = 1 << 1, kResize = 1 << 3;
+
+struct flock byte_lock(short type, off_t at) {
+    struct flock lock {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = at;
+    lock.l_len = 1;
+    return lock;
+}
+
+// Open file description locks: they belong to this descriptor, not to the process. False: somebody is in the
+// way. A file system without locks is no obstacle.
+bool lock(int fd, bool writes) {
+    const unsigned used = kRead | (writes ? kWrite : 0);
+    const unsigned refused = kWrite | kResize;
+    // Our marks first, then a look at the others': of two that come at once at most one goes on.
+    for (unsigned bit = 0; bit < 4; ++bit) {
+        for (const auto& [mask, base] : {std::pair{used, kUsed}, {refused, kRefused}}) {
+            struct flock mark = byte_lock(F_RDLCK, base + static_cast<off_t>(bit));
+            if ((mask >> bit & 1) && ::fcntl(fd, F_OFD_SETLK, &mark) != 0)
+                return errno != EAGAIN && errno != EACCES;
+        }
+    }
+    for (unsigned bit = 0; bit < 4; ++bit) {
+        for (const auto& [mask, base] : {std::pair{used, kRefused}, {refused, kUsed}}) {
+            struct flock probe = byte_lock(F_WRLCK, base + static_cast<off_t>(bit));
+            if (!(mask >> bit & 1) || ::fcntl(fd, F_OFD_GETLK, &probe) != 0) continue;
+            if (probe.l_type != F_UNLCK) return false;
+        }
+    }
+    return true;
 }
 
 }  // namespace
@@ -39,16 +80,9 @@ Result<HostFile> HostFile::open(const std::string& path, Access access) {
     if (end < 0) return cannot(path, std::strerror(errno));
     file.size_ = static_cast<u64>(end);
 
-    // Open file description locks: they belong to this descriptor, not to the process.
-    struct flock lock {};
-    lock.l_type = static_cast<short>(writes ? F_WRLCK : F_RDLCK);
-    lock.l_whence = SEEK_SET;
-    if (::fcntl(fd, F_OFD_SETLK, &lock) != 0) {
-        if (errno == EAGAIN || errno == EACCES) {
-            return cannot(path, writes ? "another program uses it (try -snapshot, or close the other program)"
-                                       : "another program writes to it");
-        }
-        // Some network file systems have no locks: the image is still usable.
+    if (!lock(fd, writes)) {
+        return cannot(path, writes ? "another program uses it (close that, or try -snapshot)"
+                                   : "another program writes to it");
     }
     return file;
 }
