@@ -69,9 +69,12 @@ u32 IdeChannel::read_command(u64 offset, unsigned width) {
         AtaDevice* d = selected();
         u8 byte = 0;
         if (d == nullptr) {
-            // The present device answers for the absent one, but for the status.
-            AtaDevice* other = devices_[select_ ^ 1];
-            if (reg != ata::command) byte = other->read_register(reg, control_ & kHighOrder);
+            // The present device answers for the absent one, but for the status; nor may a packet device's
+            // signature show up there, by which drivers go.
+            const bool signature = reg == ata::lba_mid || reg == ata::lba_high;
+            if (reg != ata::command && !signature) {
+                byte = devices_[select_ ^ 1]->read_register(reg, control_ & kHighOrder);
+            }
         } else if (reg == ata::command) {
             byte = d->read_status();
         } else {

@@ -161,6 +161,8 @@ TEST(Ide, SignaturesAndAbsentDevices) {
     EXPECT_EQ(b.in8(0x177), 0x00);
     EXPECT_EQ(b.in8(0x174), 0x14);
     EXPECT_EQ(b.in8(0x175), 0xEB);
+    b.out8(0x176, 0xB0);
+    EXPECT_EQ(b.in8(0x174), 0) << "no signature of a device that is not there";
     // Device 1 is absent: status 0, commands go nowhere.
     b.out8(0x1F6, 0xF0);
     EXPECT_EQ(b.in8(0x1F7), 0);
