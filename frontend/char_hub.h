@@ -1,0 +1,55 @@
+// All character streams of one machine, opened from its configuration: what serial ports, debug port and
+// monitor talk to, the terminal's mode, and one place to wait for input.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/host_terminal.h"
+#include "base/result.h"
+#include "frontend/chardev.h"
+#include "frontend/terminal.h"
+#include "machine/config.h"
+
+namespace mynah {
+
+class CharHub {
+  public:
+    // Error: a file or socket cannot be opened, named by its option.
+    static Result<std::unique_ptr<CharHub>> create(const MachineConfig& config, TerminalActions actions);
+    ~CharHub();
+
+    // For MachineHost. Null: nothing attached.
+    const std::vector<CharBackend*>& serials() const { return serials_; }
+    CharBackend* debugcon() const { return debugcon_; }
+    CharBackend* monitor() const { return monitor_; }
+    // What is typed to the monitor must be echoed: its stream is a raw terminal or a socket.
+    bool monitor_echo() const { return monitor_echo_; }
+
+    // Moves bytes between host and queues; never waits. True: some backend has input.
+    bool poll();
+    // Sleeps until input may have come, a signal or the end of the time.
+    void wait(u64 nanoseconds) const;
+    // False while a "server,wait" socket has no peer yet.
+    bool ready() const;
+    // Before the end: gives slow readers a moment.
+    void flush();
+
+  private:
+    CharHub() = default;
+    Result<HostChar*> open(std::string_view option, const std::string& spec);
+
+    std::vector<std::unique_ptr<HostChar>> streams_;
+    std::unique_ptr<TerminalMux> mux_;
+    std::unique_ptr<HostTerminal> terminal_;
+    std::vector<CharBackend*> serials_;
+    CharBackend* debugcon_ = nullptr;
+    CharBackend* monitor_ = nullptr;
+    bool monitor_echo_ = false;
+    bool uses_terminal_ = false;
+};
+
+}  // namespace mynah
