@@ -21,6 +21,13 @@ BlockCache::BlockCache(Core& core, PhysicalMap& memory)
 
 Block* BlockCache::build(const u8* host, PhysicalAddress address, u32 key) {
     const u64 offset = address & kPageMask;
+    const PhysicalAddress frame = address - offset;
+    // It may exist and have lost its place in the table to another.
+    if (const auto known = pages_.find(frame); known != pages_.end()) {
+        for (Block* b = known->second.blocks; b != nullptr; b = b->next_in_page) {
+            if (b->host == host && b->key == key) return table_[hash(host)] = b;
+        }
+    }
     const u64 room = kPageSize - offset;
     Entry* const first = &entries_[used_entries_];
     Entry* e = first;
@@ -46,7 +53,6 @@ Block* BlockCache::build(const u8* host, PhysicalAddress address, u32 key) {
     e->index = static_cast<u16>(count);
     e->insn.length = 0;
 
-    const PhysicalAddress frame = address - offset;
     Page& page = pages_[frame];
     Block* b = &blocks_[used_blocks_++];
     *b = Block{.host = host,

@@ -221,9 +221,9 @@ bool generate(const InsnRow& row, u8 code_size, Random& random, Case& c) {
     o.rip_relative = false;
     c.encoding = encode_random(row, code_size, random, o);
     if (!c.encoding) return false;
-    if (decode(c.encoding.span(), DecodeMode{.code_size = code_size, .descriptors = true}, c.insn) !=
-        DecodeStatus::ok)
-        return false;
+    const DecodeMode mode{
+        .code_size = code_size, .descriptors = true, .features = find_cpu_model("max")->features.gating()};
+    if (decode(c.encoding.span(), mode, c.insn) != DecodeStatus::ok) return false;
     const Insn& i = c.insn;
     if (&row_of(i) != &row) return false;  // a later row of the same opcode
     if (row.memory == MemoryClass::moffs) return false;
