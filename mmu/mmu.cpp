@@ -261,8 +261,14 @@ bool Mmu::load_pdptes(u64 cr3) {
         loaded[i] = impl_->map.read(((cr3 & 0xFFFFFFE0) + 8 * i) & impl_->a20_mask, 8);
         if ((loaded[i] & pte::present) && (loaded[i] & reserved)) return false;
     }
-    pdptes_ = loaded;
+    pdptes() = loaded;
     return true;
+}
+
+std::array<u64, 4>& Mmu::pdptes() {
+    // In this mode CR3 is no input of walks: it only makes the controls differ from any that will be set.
+    if (controls_.pae && !controls_.long_mode) controls_.cr3 = ~u64{0};
+    return pdptes_;
 }
 
 void Mmu::invalidate_page(u64 linear) {

@@ -75,7 +75,8 @@ class Mmu final : public MapObserver, public FrameObserver {
     Privilege privilege() const { return privilege_; }
     // PAE page-directory-pointer registers, loaded with CR3 (SDM 4.4.1). False: a reserved bit is set, #GP.
     [[nodiscard]] bool load_pdptes(u64 cr3);
-    std::array<u64, 4>& pdptes() { return pdptes_; }
+    // To be read, or set (snapshots); the next set_controls() then looks at them again.
+    std::array<u64, 4>& pdptes();
     // INVLPG, INVPCID: with coherent caches nothing the guest can see; here to be exact about what is
     // dropped.
     void invalidate_page(u64 linear);

@@ -95,7 +95,7 @@ class PhysicalMapImpl::SplitPage final : public MmioHandler {
 PhysicalMapImpl::PhysicalMapImpl(HostMemory memory, u64 size, u64 below_4g)
     : memory_(std::move(memory)), size_(size), below_(below_4g) {
     ram_flags_.resize(size >> kPageShift);
-    leaves_.resize(u64{1} << (kPhysicalBits - kLeafShift));
+    leaves_.resize(u64{1} << (kPhysicalBits - 30));
 }
 
 PhysicalMap::Target PhysicalMapImpl::read_target(PhysicalAddress page) const {
@@ -114,7 +114,9 @@ u8* PhysicalMapImpl::Mapping::page_host(PhysicalAddress page) {
 }
 
 PhysicalMapImpl::Leaf& PhysicalMapImpl::make_leaf(PhysicalAddress page) {
-    std::unique_ptr<Leaf>& l = leaves_[page >> kLeafShift];
+    auto& gib = leaves_[page >> 30];
+    if (!gib) gib = std::make_unique<std::array<std::unique_ptr<Leaf>, kLeavesPerGib>>();
+    std::unique_ptr<Leaf>& l = (*gib)[(page >> kLeafShift) % kLeavesPerGib];
     if (!l) {
         l = std::make_unique<Leaf>();
         const PhysicalAddress start = align_down(page, u64{1} << kLeafShift);

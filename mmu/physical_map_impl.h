@@ -46,6 +46,7 @@ class PhysicalMapImpl final : public PhysicalMap {
 
   private:
     static constexpr unsigned kLeafShift = 21;
+    static constexpr u64 kLeavesPerGib = u64{1} << (30 - kLeafShift);
     static constexpr u64 kLeafPages = u64{1} << (kLeafShift - kPageShift);
 
     enum class Kind : u8 { mmio, rom, memory };
@@ -80,7 +81,9 @@ class PhysicalMapImpl final : public PhysicalMap {
         return offset == kNoRam ? nullptr : memory_.data() + offset;
     }
     Leaf* leaf(PhysicalAddress page) const {
-        return page >> kPhysicalBits ? nullptr : leaves_[page >> kLeafShift].get();
+        if (page >> kPhysicalBits) return nullptr;
+        const auto& gib = leaves_[page >> 30];
+        return gib ? (*gib)[(page >> kLeafShift) % kLeavesPerGib].get() : nullptr;
     }
     Leaf& make_leaf(PhysicalAddress page);
     u8* flags_of(PhysicalAddress frame);
@@ -97,7 +100,7 @@ class PhysicalMapImpl final : public PhysicalMap {
     u64 below_;
     bool a20_ = true;
     std::vector<u8> ram_flags_;
-    std::vector<std::unique_ptr<Leaf>> leaves_;
+    std::vector<std::unique_ptr<std::array<std::unique_ptr<Leaf>, kLeavesPerGib>>> leaves_;  // by GiB
     std::vector<Mapping> mappings_;  // in the order in which they were made
     MappingId next_id_ = 1;
     struct Shadow {

@@ -144,6 +144,7 @@ TEST_F(Paging, PaeUsesItsRegisters) {
     put64(0x1000, 0);  // seen at the next load only
     EXPECT_TRUE(mmu.translate(0x10, Access::read, Privilege::user).ok);
     ASSERT_TRUE(mmu.load_pdptes(c.cr3));
+    EXPECT_FALSE(c == mmu.controls()) << "who compares before setting must see that something changed";
     mmu.set_controls(c);
     EXPECT_FALSE(mmu.translate(0x10, Access::read, Privilege::user).ok);
     put64(0x1008, 0x2000 | kP | kW);
