@@ -25,7 +25,7 @@ bool deliver_fault(Core& core, const Fault& fault);
 bool deliver_interrupt(Core& core, u8 vector, InterruptKind kind);
 
 // May the current program access `width` bytes at `port`? IOPL, else the TSS's bitmap (SDM vol. 1 19.5).
-// False: #GP(0) or a fault of reading the bitmap is latched.
+// False: #GP(0) or a fault of reading the bitmap is latched. True: breakpoints on the port are noted, too.
 bool check_io_permission(Core& core, u16 port, unsigned width);
 
 // CLI, STI, PUSHF and POPF outside the plain cases: v8086 with IOPL < 3, VME, PVI. `value` holds all flags.

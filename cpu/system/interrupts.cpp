@@ -363,7 +363,10 @@ bool software_interrupt(Core& core, u8 vector, InterruptKind kind) {
     return deliver(core, Event{.vector = vector, .kind = kind, .return_rip = core.next_rip});
 }
 
-bool check_io_permission(Core& core, u16 port, unsigned width) {
+namespace {
+
+// IOPL, then the bitmap of the TSS.
+bool port_permitted(Core& core, u16 port, unsigned width) {
     const CpuState& s = core.state;
     if (!core.mode.protected_mode) return true;
     if (!core.mode.v8086 && core.cpl() <= (s.eflags >> 12 & 3)) return true;
@@ -381,6 +384,30 @@ bool check_io_permission(Core& core, u16 port, unsigned width) {
     if (!read_system(core, address(at), bits)) return false;
     const u32 mask = ((1u << width) - 1) << (port & 7);
     return (bits & mask) == 0 ? true : core.raise(Vector::gp, 0);
+}
+
+// Breakpoints on ports, with CR4.DE: traps behind the instruction (SDM vol. 3B 18.2.4).
+void check_port_breakpoints(Core& core, u16 port, unsigned width) {
+    CpuState& s = core.state;
+    if (!(s.cr4 & cr4::de) || (s.dr[7] & 0xFF) == 0) return;
+    for (unsigned n = 0; n < 4; ++n) {
+        const u64 control = s.dr[7] >> (16 + 4 * n) & 15;
+        if (!(s.dr[7] >> (2 * n) & 3) || (control & 3) != 2) continue;
+        static constexpr u64 kLength[4] = {1, 2, 8, 4};
+        const u64 length = kLength[control >> 2];
+        const u64 base = s.dr[n] & ~(length - 1);
+        if (port >= base + length || base >= u64{port} + width) continue;
+        s.pending_debug |= u64{1} << n;
+        core.attention = true;
+    }
+}
+
+}  // namespace
+
+bool check_io_permission(Core& core, u16 port, unsigned width) {
+    if (!port_permitted(core, port, width)) return false;
+    check_port_breakpoints(core, port, width);
+    return true;
 }
 
 // The checks of POPF are behind its caller; here is only what may change (SDM vol. 2 POPF).

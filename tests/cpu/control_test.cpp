@@ -112,6 +112,18 @@ TEST_F(Control, IoPermissionBitmap) {
     EXPECT_TRUE(check_io_permission(core, 0x71, 1)) << "IOPL 3";
 }
 
+TEST_F(Control, PortBreakpoints) {
+    s.dr[0] = 0x71;
+    s.dr[7] = 0x400 | 1 | 2 << 16;
+    EXPECT_TRUE(check_io_permission(core, 0x71, 1));
+    EXPECT_EQ(s.pending_debug, 0u) << "only with CR4.DE";
+    s.cr4 |= cr4::de;
+    EXPECT_TRUE(check_io_permission(core, 0x72, 1));
+    EXPECT_EQ(s.pending_debug, 0u);
+    EXPECT_TRUE(check_io_permission(core, 0x70, 2));
+    EXPECT_EQ(s.pending_debug, 1u);
+}
+
 TEST_F(Control, FlagsImage) {
     run_at(3);
     set_flags_from_image(core, ~0u, 4);
