@@ -12,7 +12,8 @@ namespace {
 
 constexpr unsigned kMaxCount = 65536;
 
-// Bytes as the CPU would see them, without side effects: nothing when any of them can't be read.
+// Bytes as the CPU would see them; nothing when any of them can't be translated. Memory-mapped registers and video
+// memory are read as by a device access.
 bool read_guest(Machine& machine, u64 address, bool physical, std::span<u8> out) {
     for (u8& byte : out) {
         u64 pa = address;
@@ -21,9 +22,7 @@ bool read_guest(Machine& machine, u64 address, bool physical, std::span<u8> out)
             if (!found) return false;
             pa = *found;
         }
-        const PhysicalMap::Target target = machine.memory().read_target(align_down(pa, kPageSize));
-        if (target.host == nullptr) return false;
-        byte = target.host[pa & kPageMask];
+        byte = static_cast<u8>(machine.memory().read(pa, 1u));
         ++address;
     }
     return true;

@@ -12,36 +12,23 @@ namespace mynah {
 
 namespace {
 
-std::vector<u8> rgb_bytes(const Frame& frame) {
-    std::vector<u8> out;
-    out.reserve(frame.pixels.size() * 3);
-    for (const u32 p : frame.pixels) {
-        out.push_back(static_cast<u8>(p >> 16));
-        out.push_back(static_cast<u8>(p >> 8));
-        out.push_back(static_cast<u8>(p));
-    }
-    return out;
-}
-
 std::vector<u8> encode_ppm(const Frame& frame) {
     const std::string header = fmt::format("P6\n{} {}\n255\n", frame.width, frame.height);
     std::vector<u8> out(header.begin(), header.end());
-    const std::vector<u8> rgb = rgb_bytes(frame);
-    out.insert(out.end(), rgb.begin(), rgb.end());
+    out.insert(out.end(), frame.rgb.begin(), frame.rgb.end());
     return out;
 }
 
 std::vector<u8> encode_png(const Frame& frame) {
-    const std::vector<u8> rgb = rgb_bytes(frame);
     png_image image{};
     image.version = PNG_IMAGE_VERSION;
     image.width = frame.width;
     image.height = frame.height;
     image.format = PNG_FORMAT_RGB;
     png_alloc_size_t size = 0;
-    if (png_image_write_to_memory(&image, nullptr, &size, 0, rgb.data(), 0, nullptr) == 0) return {};
+    if (png_image_write_to_memory(&image, nullptr, &size, 0, frame.rgb.data(), 0, nullptr) == 0) return {};
     std::vector<u8> out(size);
-    if (png_image_write_to_memory(&image, out.data(), &size, 0, rgb.data(), 0, nullptr) == 0) return {};
+    if (png_image_write_to_memory(&image, out.data(), &size, 0, frame.rgb.data(), 0, nullptr) == 0) return {};
     out.resize(size);
     return out;
 }

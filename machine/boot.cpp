@@ -117,11 +117,6 @@ void Pc::power_on() {
     if (!direct_boot_) return;
     PcFirmwareTarget target(*this);
     run_direct_boot(*direct_boot_, target);
-    for (const MemorySegment& segment : direct_boot_->image.segments) {
-        memory_->write(segment.address, segment.data);
-        const std::vector<u8> zeros(segment.size - segment.data.size());
-        memory_->write(segment.address + segment.data.size(), zeros);
-    }
     apply_entry(direct_boot_->image.entry);
 }
 

@@ -81,6 +81,10 @@ void Machine::mouse(int dx, int dy, u8 buttons, int wheel) {
 
 Frame Machine::screen() { return pc_->vga_ ? pc_->vga_->render() : Frame{}; }
 
+std::vector<std::string> Machine::screen_text() {
+    return pc_->vga_ ? pc_->vga_->text_cells().lines() : std::vector<std::string>{};
+}
+
 std::vector<u8> Machine::save() {
     Archive ar;
     pc_->visit(ar);

@@ -1,0 +1,91 @@
+#include "frontend/session.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/host_terminal.h"
+
+namespace mynah {
+
+namespace {
+
+// How long a stopped or idle machine sleeps at most before it looks at signals.
+constexpr Nanoseconds kLongestWait = 100'000'000;
+// 128 + signal number, as shells report it.
+constexpr int kSignalExit = 128;
+
+u64 monotonic_nanoseconds() {
+    const auto t = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(t).count());
+}
+
+// Whether a stream of this kind can bring input.
+bool gives_input(const std::string& spec) {
+    return spec != "none" && spec != "null" && !spec.empty() && !spec.starts_with("file:");
+}
+
+bool outside_input(const MachineConfig& config) {
+    if (gives_input(config.monitor.spec)) return true;
+    return std::any_of(config.serials.begin(), config.serials.end(),
+                       [](const CharConfig& c) { return gives_input(c.spec); });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
+    std::unique_ptr<Session> session(new Session(!outside_input(config)));
+    Session* s = session.get();
+    if (Status ok = s->log_.enable(config.log_items); !ok) return ok.error();
+    if (!config.log_file.empty()) {
+        if (Status ok = s->log_.open(config.log_file); !ok) return ok.error();
+    }
+    auto hub = CharHub::create(config, {.quit = [s] { s->quit_ = true; }, .send_break = {}});
+    if (!hub) return hub.error();
+    s->hub_ = std::move(*hub);
+    auto machine = Machine::create(
+        config, {monotonic_nanoseconds, s->hub_->serials(), s->hub_->debugcon()}, s->log_);
+    if (!machine) return machine.error();
+    s->machine_ = std::move(*machine);
+    s->monitor_ = std::make_unique<Monitor>(*s->machine_);
+    if (CharBackend* console = s->hub_->monitor()) {
+        s->console_ = std::make_unique<MonitorConsole>(*s->monitor_, *console, s->hub_->monitor_echo());
+        s->console_->start();
+    }
+    return session;
+}
+
+void Session::take_input() {
+    if (!hub_->poll()) return;
+    if (console_) console_->poll();
+    const auto& serials = hub_->serials();
+    for (unsigned i = 0; i < serials.size(); ++i) {
+        if (serials[i] != nullptr && serials[i]->input_waiting()) machine_->serial_input_ready(i);
+    }
+}
+
+void Session::idle(Nanoseconds time) {
+    const Nanoseconds wait = std::min(time, kLongestWait);
+    hub_->wait(wait);
+    // Under the deterministic clock sleeping moves no guest time: when nothing came, the next slice skips ahead.
+    skip_next_ = wait == time;
+}
+
+int Session::run() {
+    while (!hub_->ready() && stop_signal() == 0 && !quit_) {
+        hub_->poll();
+        hub_->wait(kLongestWait);
+    }
+    while (machine_->run_state() != RunState::finished && !quit_) {
+        if (const int signal = stop_signal()) {
+            hub_->flush();
+            return kSignalExit + signal;
+        }
+        const Nanoseconds time = machine_->run_slice(may_skip_idle_ || std::exchange(skip_next_, false));
+        take_input();
+        if (time > 0 && machine_->run_state() != RunState::finished && !quit_) idle(time);
+    }
+    hub_->flush();
+    return machine_->exit_code();
+}
+
+}  // namespace mynah
