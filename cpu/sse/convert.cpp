@@ -174,10 +174,11 @@ Handler pick_same(const Insn& i) {
 }
 
 // --- MMX registers ---
-// A source in memory makes CVTPI2PD no MMX instruction (SDM vol. 2A CVTPI2PD).
+// A source in memory makes CVTPI2PD no MMX instruction (SDM vol. 2A CVTPI2PD); processors do the same for
+// CVTPI2PS. The switch to MMX is not undone by a floating-point exception.
 template <bool Double, bool Memory>
 bool from_mmx(Core& c, const Insn& i) {
-    constexpr bool touches_mmx = !(Double && Memory);
+    constexpr bool touches_mmx = !Memory;
     u64 v;
     if (!sse_ready(c) || (touches_mmx && !mmx_ready(c))) return false;
     if constexpr (Memory) {
@@ -185,6 +186,7 @@ bool from_mmx(Core& c, const Insn& i) {
     } else {
         v = mmx(c, i.rm);
     }
+    if (touches_mmx) mmx_enter(c);
     Env e = Env::sse(c.state.mxcsr);
     const i32 low = static_cast<i32>(v), high = static_cast<i32>(v >> 32);
     if constexpr (Double) {
@@ -196,7 +198,6 @@ bool from_mmx(Core& c, const Insn& i) {
         if (!finish(c, e)) return false;
         c.state.vec[i.reg].q[0] = pair(a, b);
     }
-    if (touches_mmx) mmx_enter(c);
     return true;
 }
 template <class F, class T, bool Memory>
@@ -215,8 +216,8 @@ bool to_mmx(Core& c, const Insn& i) {
         low = F::to32(static_cast<u32>(v), e);
         high = F::to32(static_cast<u32>(v >> 32), e);
     }
-    if (!finish(c, e)) return false;
     mmx_enter(c);
+    if (!finish(c, e)) return false;
     set_mmx(c, i.reg, pair(low, high));
     return true;
 }

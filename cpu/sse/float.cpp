@@ -172,7 +172,8 @@ Handler pick_horizontal(const Insn& i) {
     return i.memory() ? &horizontal<F, T, true> : &horizontal<F, T, false>;
 }
 
-// DPPS, DPPD: products, then sums of neighbours, each step with its own exceptions (SDM vol. 2A DPPS).
+// DPPS, DPPD: products, then sums of neighbours, each step with its own exceptions: flags of a step
+// that passed stay (SDM vol. 2A DPPS).
 template <class T, bool Memory>
 bool dot_product(Core& c, const Insn& i) {
     Xmm source;
@@ -183,13 +184,15 @@ bool dot_product(Core& c, const Insn& i) {
     for (unsigned k = 0; k < p.size(); ++k) {
         if (i.imm >> (4 + k) & 1) p[k] = fpu::mul(x[k], y[k], e);
     }
-    if (e.unmasked()) return finish(c, e);
+    if (!finish(c, e)) return false;
+    e = Env::sse(c.state.mxcsr);
     T sum;
     if constexpr (sizeof(T) == 8) {
         sum = fpu::add(p[0], p[1], e);
     } else {
         const T low = fpu::add(p[0], p[1], e), high = fpu::add(p[2], p[3], e);
-        if (e.unmasked()) return finish(c, e);
+        if (!finish(c, e)) return false;
+        e = Env::sse(c.state.mxcsr);
         sum = fpu::add(low, high, e);
     }
     if (!finish(c, e)) return false;
