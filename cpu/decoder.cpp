@@ -22,16 +22,18 @@ enum RexBit : u8 { rex_b = 1, rex_x = 2, rex_r = 4, rex_w = 8 };
 
 class Decoder {
   public:
-    Decoder(std::span<const u8> code, DecodeMode mode)
+    // Works in `out` itself: fields written one by one and then copied as a whole would stall.
+    Decoder(std::span<const u8> code, DecodeMode mode, Insn& out)
         : start_(code.data()),
           p_(code.data()),
           end_(code.data() + std::min<std::size_t>(code.size(), kMaxLength)),
-          mode_(mode) {}
+          mode_(mode),
+          insn_(out) {}
 
-    DecodeStatus run(Insn& out) {
+    DecodeStatus run() {
+        insn_ = Insn{};
         const DecodeStatus status = decode();
         insn_.length = static_cast<u8>(p_ - start_);
-        out = insn_;
         if (status == DecodeStatus::truncated && p_ - start_ >= static_cast<std::ptrdiff_t>(kMaxLength)) {
             return DecodeStatus::too_long;
         }
@@ -191,6 +193,7 @@ class Decoder {
         if (p_ == end_) return false;
         const unsigned modrm = *p_++;
         insn_.flags |= insn_flag::modrm;
+        insn_.vvvv = static_cast<u8>(modrm);
         unsigned reg = (modrm >> 3 & 7) | (rex_ & rex_r) << 1;
         if (a & (entry_attr::byte_reg | entry_attr::narrow_reg)) {
             reg = a & entry_attr::byte_reg ? byte_register(reg) : reg & 7;
@@ -324,7 +327,7 @@ class Decoder {
     const u8* p_;
     const u8* end_;
     DecodeMode mode_;
-    Insn insn_;
+    Insn& insn_;
     u8 opcode_ = 0;
     u8 rex_ = 0;
     u8 rep_ = 0;  // 2: F3, 3: F2, as in MandatoryPrefix
@@ -335,7 +338,7 @@ class Decoder {
 }  // namespace
 
 DecodeStatus decode(std::span<const u8> code, DecodeMode mode, Insn& out) {
-    return Decoder(code, mode).run(out);
+    return Decoder(code, mode, out).run();
 }
 
 }  // namespace mynah
