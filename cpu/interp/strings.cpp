@@ -331,8 +331,8 @@ Handler string_handler(const Insn& i) {
 }
 
 Handler io_handler(const Insn& i) {
-    // There are no 64-bit ports.
-    return by_size(std::min<unsigned>(i.osize, 4), [&]<class T>() -> Handler {
+    // There are no 64-bit ports; even opcodes move a byte.
+    return by_size(i.opcode & 1 ? std::min<unsigned>(i.osize, 4) : 1, [&]<class T>() -> Handler {
         switch (i.op) {
             case Op::INS:
                 return ins<T>;
