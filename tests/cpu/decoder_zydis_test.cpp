@@ -139,6 +139,18 @@ TEST_P(DecoderZydis, GeneratedEncodings) {
     }
 }
 
+TEST_P(DecoderZydis, FlagColumns) {
+    const ZydisOracle oracle(GetParam());
+    Random random(55);
+    for (const InsnRow& row : insn_table()) {
+        for (unsigned i = 0; i < 8; ++i) {
+            if (const Encoding e = encode_random(row, GetParam(), random)) {
+                EXPECT_EQ(oracle.compare_flags(e.span()), "") << row.encoding;
+            }
+        }
+    }
+}
+
 TEST_P(DecoderZydis, DebianBinaries) {
     if (GetParam() != 8) GTEST_SKIP() << "the binaries are 64-bit";
     const ZydisOracle oracle(8);

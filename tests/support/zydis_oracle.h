@@ -25,6 +25,8 @@ class ZydisOracle {
     ZydisOracle(const ZydisOracle&) = delete;
     ZydisOracle& operator=(const ZydisOracle&) = delete;
     Comparison compare(std::span<const u8> code) const;
+    // The row's flag columns against Zydis's: arithmetic flags and DF. Empty: the same.
+    std::string compare_flags(std::span<const u8> code) const;
 
   private:
     struct Impl;
