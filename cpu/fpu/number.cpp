@@ -118,7 +118,13 @@ Number round_to(const Format& f, bool sign, i32 exp, u64 hi, u64 lo, Env& env) {
         if (env.masked(flag::overflow)) return overflow(f, precision, sign, env);
         env.raise(flag::overflow | (c.inexact ? flag::inexact : 0));
         env.rounded_up = c.up;
-        if (e - f.bias_adjust > f.greatest) return make_infinity(sign);
+        if (f.bias_adjust == 0) return make_infinity(sign);
+        if (e - f.bias_adjust > f.greatest) {
+            // FSCALE can be too far out for the adjustment.
+            env.raise(flag::inexact);
+            env.rounded_up = true;
+            return make_infinity(sign);
+        }
         return make_finite(sign, e - f.bias_adjust, c.sig);
     }
     if (e >= f.least) [[likely]] {
@@ -133,8 +139,11 @@ Number round_to(const Format& f, bool sign, i32 exp, u64 hi, u64 lo, Env& env) {
     if (!env.masked(flag::underflow)) {
         env.raise(flag::underflow | (c.inexact ? flag::inexact : 0));
         env.rounded_up = c.up;
-        if (f.bias_adjust == 0 || e + f.bias_adjust < f.least) return make_zero(sign);
-        return make_finite(sign, e + f.bias_adjust, c.sig);
+        if (f.bias_adjust == 0) return make_zero(sign);
+        if (e + f.bias_adjust >= f.least) return make_finite(sign, e + f.bias_adjust, c.sig);
+        env.raise(flag::inexact);
+        env.rounded_up = false;
+        return make_zero(sign);
     }
     if (env.ftz() && f.precision != kF16.precision) {
         env.raise(flag::underflow | flag::inexact);

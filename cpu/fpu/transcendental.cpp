@@ -312,11 +312,13 @@ F80 x87_patan(F80 vy, F80 vx, Env& env) {
     const bool less = n.sig < d.sig;
     const u128 top = static_cast<u128>(n.sig) << (less ? 64 : 63);
     const u64 q1 = static_cast<u64>(top / d.sig);
-    const u64 q2 = static_cast<u64>((static_cast<u128>(static_cast<u64>(top % d.sig)) << 64) / d.sig);
+    const u128 low = static_cast<u128>(static_cast<u64>(top % d.sig)) << 64;
+    const u64 q2 = static_cast<u64>(low / d.sig);
     const Wide t{wide::join(q1, q2), n.exp - d.exp - less, false};
     Wide a;
-    if (t.exp < -60) {
-        a = below(t);
+    if (t.exp < -63) {
+        // Less than t by less than a bit; a quotient cut off is that already.
+        a = low % d.sig != 0 ? t : below(t);
     } else {
         // k / 16 nearest to t
         const unsigned k = t.exp < -5 ? 0 : static_cast<unsigned>(((t.sig >> (122 - t.exp)) + 1) >> 1);

@@ -86,8 +86,8 @@ Extracted x87_extract(F80 v, Env& env) {
 
 Remainder x87_remainder(F80 va, F80 vb, bool nearest, Env& env) {
     const Number a = unpack(va), b = unpack(vb);
-    if (a.nan() || b.nan()) return {pack_f80(propagate(a, b, env)), false, 0};
-    if (a.infinite() || b.zero()) return {pack_f80(invalid(env)), false, 0};
+    if (a.nan() || b.nan()) return {pack_f80(propagate(a, b, env)), false, 0, false};
+    if (a.infinite() || b.zero()) return {pack_f80(invalid(env)), false, 0, false};
     note_denormal(a, env);
     note_denormal(b, env);
     if (a.zero()) return {va, false, 0};

@@ -50,6 +50,7 @@ struct Remainder {
     F80 value;
     bool incomplete = false;  // C2
     u8 quotient = 0;          // low three bits: Q2 to C0, Q1 to C3, Q0 to C1
+    bool defined = true;      // false for NaN operands and invalid operations: no quotient
 };
 // FPREM (truncating quotient) and FPREM1 (to nearest).
 Remainder x87_remainder(F80 a, F80 b, bool nearest, Env& env);

@@ -136,12 +136,12 @@ bool compare_to_flags(Core& c, const Insn& i) {
         o = fpu::compare(unpack(u.st(0)), unpack(u.st(n)), quiet_is_invalid, e);
         done = u.settle(e);
     }
-    if (!done) return true;
+    // Also when an unmasked exception keeps it from popping.
     c.state.flags.set(o == Order::unordered ? eflags::zf | eflags::pf | eflags::cf
                       : o == Order::less    ? eflags::cf
                       : o == Order::equal   ? eflags::zf
                                             : 0);
-    if (pops) u.pop();
+    if (done && pops) u.pop();
     return true;
 }
 

@@ -25,7 +25,8 @@ bool load_float(Core& c, const Insn& i) {
     if (!u.empty(7)) return push_or_overflow(u, {});
     Env e = u.env();
     const F80 r = fpu::x87_load(fpu::unpack(v), e);
-    if (u.settle(e)) u.push(r);
+    // An unmasked DE does not keep processors from pushing.
+    if (u.settle(e) || !(e.unmasked() & fpu::flag::invalid)) u.push(r);
     return true;
 }
 
@@ -74,13 +75,11 @@ bool load_register(Core& c, const Insn& i) {
     if (!u.ready()) return false;
     u.enter();
     const unsigned n = sti(i);
-    if (!u.empty(7)) return push_or_overflow(u, {});
     if (u.empty(n)) {
         if (u.stack_underflow()) u.push(kIndefinite);
-    } else {
-        u.push(u.st(n));
+        return true;
     }
-    return true;
+    return push_or_overflow(u, u.st(n));
 }
 
 bool load_constant(Core& c, const Insn& i) {
@@ -103,8 +102,9 @@ bool store_with(Unit& u, T indefinite, Store store, F value) {
     Env e = u.env();
     const T v = value(u.st(0), e);
     if (u.prevents_store(e)) {
+        // Without a result there is no PE either.
         u.enter();
-        e.rounded_up = false;
+        e.flags &= ~fpu::flag::inexact;
         (void)u.settle(e);
         return true;
     }
@@ -179,17 +179,12 @@ bool store_register(Core& c, const Insn& i) {
     return true;
 }
 
-// D9 D8+i: FSTP that takes an empty ST(0) as it is.
+// D9 D8+i: FSTP that only pops an empty ST(0).
 bool store_register_unchecked(Core& c, const Insn& i) {
     Unit u(c, i);
     if (!u.ready()) return false;
     u.enter();
-    if (u.empty(0)) {
-        u.x.regs[u.physical(sti(i))] = u.st(0);
-        u.free(sti(i));
-    } else {
-        u.set(sti(i), u.st(0));
-    }
+    if (!u.empty(0)) u.set(sti(i), u.st(0));
     u.pop();
     return true;
 }
@@ -214,7 +209,7 @@ bool exchange(Core& c, const Insn& i) {
 bool conditional_move(Core& c, const Insn& i) {
     Unit u(c, i);
     if (!u.ready()) return false;
-    u.enter();
+    u.note_pointers();
     static constexpr u8 kConditions[4] = {2, 4, 6, 10};  // B, E, BE, P of Jcc
     const unsigned n = sti(i);
     if (u.empty(0) || u.empty(n)) {
@@ -244,7 +239,7 @@ bool free_register(Core& c, const Insn& i) {
     if (!u.ready()) return false;
     u.enter();
     u.free(sti(i));
-    if (i.opcode == 0xDF) u.x.set_top(u.x.top() + 1);  // FFREEP: the top's own tag stays
+    if (i.opcode == 0xDF) u.pop();  // FFREEP
     return true;
 }
 
@@ -259,7 +254,7 @@ bool rotate(Core& c, const Insn& i) {
 bool nop(Core& c, const Insn& i) {
     Unit u(c, i);
     if (!u.ready()) return false;
-    u.enter();
+    u.note_pointers();
     return true;
 }
 

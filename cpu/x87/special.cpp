@@ -79,6 +79,7 @@ bool remainder(Core& c, const Insn& i) {
     Unit u(c, i);
     if (!u.ready()) return false;
     u.enter();
+    u.x.status &= static_cast<u16>(~sw::c2);
     if (u.empty(0) || u.empty(1)) {
         if (u.stack_underflow()) u.set(0, kIndefinite);
         return true;
@@ -87,10 +88,11 @@ bool remainder(Core& c, const Insn& i) {
     const fpu::Remainder r = fpu::x87_remainder(u.st(0), u.st(1), nearest, e);
     e.rounded_up = false;
     if (!u.settle(e)) return true;
+    u.set(0, r.value);
+    if (!r.defined) return true;
     const unsigned q = r.quotient;
     u.set_conditions(static_cast<u16>((r.incomplete ? sw::c2 : 0) | (q & 4 ? sw::c0 : 0) |
                                       (q & 2 ? sw::c3 : 0) | (q & 1 ? sw::c1 : 0)));
-    u.set(0, r.value);
     return true;
 }
 

@@ -62,8 +62,7 @@ bool Unit::ready() {
     return !(x.status & sw::summary) || deliver_pending(core);
 }
 
-void Unit::enter() {
-    x.status &= static_cast<u16>(~sw::c1);
+void Unit::note_pointers() {
     x.fip = core.rip;
     x.fcs = core.state.seg(Seg::cs).selector;
     x.opcode = static_cast<u16>((insn.opcode & 7) << 8 | modrm_of(insn));
@@ -93,7 +92,7 @@ bool Unit::settle(const Env& e) {
 
 bool Unit::stack_fault(bool overflow) {
     x.status |= sw::stack_fault;
-    if (overflow) x.status |= sw::c1;
+    x.status = static_cast<u16>(overflow ? x.status | sw::c1 : x.status & ~sw::c1);
     raise(fpu::flag::invalid);
     return x.control & fpu::flag::invalid;
 }

@@ -27,7 +27,11 @@ class Unit {
     [[nodiscard]] bool ready();
 
     // The instruction can't fault any more: last-instruction pointers, C1 = 0.
-    void enter();
+    void enter() {
+        note_pointers();
+        x.status &= static_cast<u16>(~sw::c1);
+    }
+    void note_pointers();
 
     // --- registers ---
     unsigned physical(unsigned i) const { return (x.top() + i) & 7; }

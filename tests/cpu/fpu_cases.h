@@ -76,12 +76,14 @@ inline unsigned exponent(Random& r, unsigned bits) {
     }
 }
 
+// One call of Random a statement: their order must not depend on the compiler.
 template <class T>
 T operand(Random& r) {
     constexpr unsigned f = static_cast<unsigned>(fpu::kFormat<T>.precision) - 1, e = 8 * sizeof(T) - 1 - f;
-    if (r.one_in(16)) return static_cast<T>(r.below(2) << (8 * sizeof(T) - 1));
-    return static_cast<T>(r.below(2) << (8 * sizeof(T) - 1) | static_cast<u64>(exponent(r, e)) << f |
-                          fraction(r, f));
+    const u64 sign = r.below(2) << (8 * sizeof(T) - 1);
+    if (r.one_in(16)) return static_cast<T>(sign);
+    const u64 exp = exponent(r, e);
+    return static_cast<T>(sign | exp << f | fraction(r, f));
 }
 
 // A second operand: unrelated, or close to the first, with an exponent near by.
@@ -95,19 +97,23 @@ T operand_near(Random& r, T a) {
         case 1:
             return static_cast<T>((a + r.below(5) - 2) ^ sign);
         case 2:
-        case 3:
-            return static_cast<T>((a + ((r.below(2 * f) - f) << f) + r.below(64)) ^ sign);
+        case 3: {
+            const u64 exponents = r.below(2 * f) - f;
+            return static_cast<T>((a + (exponents << f) + r.below(64)) ^ sign);
+        }
         default:
             return operand<T>(r);
     }
 }
 
 inline fpu::F80 operand_f80(Random& r) {
-    if (r.one_in(16)) return {0, static_cast<u16>(r.below(2) << 15)};
+    const u64 sign = r.below(2) << 15;
+    if (r.one_in(16)) return {0, static_cast<u16>(sign)};
     fpu::F80 v;
-    v.sign_exponent = static_cast<u16>(r.below(2) << 15 | exponent(r, 15));
-    if (r.one_in(3)) v.sign_exponent = static_cast<u16>(r.below(2) << 15 | (16383 - 64 + r.below(128)));
-    v.significand = fraction(r, 63) | (r.one_in(24) ? 0 : u64{1} << 63);
+    v.sign_exponent = static_cast<u16>(sign | exponent(r, 15));
+    if (r.one_in(3)) v.sign_exponent = static_cast<u16>(sign | (16383 - 64 + r.below(128)));
+    const u64 integer = r.one_in(24) ? 0 : u64{1} << 63;
+    v.significand = fraction(r, 63) | integer;
     if ((v.sign_exponent & 0x7FFF) == 0 && !r.one_in(6)) v.significand &= ~(u64{1} << 63);
     return v;
 }
@@ -120,9 +126,10 @@ inline fpu::F80 operand_near(Random& r, fpu::F80 a) {
         case 1:
             return {a.significand + r.below(5) - 2, static_cast<u16>(a.sign_exponent ^ sign)};
         case 2:
-        case 3:
-            return {a.significand ^ r.below(64),
-                    static_cast<u16>((a.sign_exponent + r.below(140) - 70) ^ sign)};
+        case 3: {
+            const u64 exp = a.sign_exponent + r.below(140) - 70;
+            return {a.significand ^ r.below(64), static_cast<u16>(exp ^ sign)};
+        }
         default:
             return operand_f80(r);
     }
