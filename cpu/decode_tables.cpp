@@ -245,3 +245,11 @@ constexpr Tables build() {
 constinit const Tables tables = build();
 
 }  // namespace mynah::decode_tables
+
+namespace mynah {
+
+std::span<const InsnRow> insn_table() {
+    return kRows;
+}
+
+}  // namespace mynah

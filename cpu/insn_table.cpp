@@ -3,7 +3,6 @@
 #include <cstdlib>
 
 #include "cpu/flags.h"
-#include "cpu/insn_table_rows.h"
 
 namespace mynah {
 namespace {
@@ -22,10 +21,6 @@ constexpr std::string_view kConditions[16] = {"o", "no", "b", "nb", "z", "nz", "
                                               "s", "ns", "p", "np", "l", "nl", "le", "nle"};
 
 }  // namespace
-
-std::span<const InsnRow> insn_table() {
-    return kRows;
-}
 
 const char* op_name(Op op) {
     return kOpNames.names[static_cast<unsigned>(op)];

@@ -346,7 +346,7 @@ constexpr void parse_attributes(InsnRow& row, std::string_view text) {
     }
 }
 
-constexpr InsnRow make_row(std::string_view encoding, std::string_view mnemonic, Op op,
+consteval InsnRow make_row(std::string_view encoding, std::string_view mnemonic, Op op,
                            std::string_view operands, std::string_view flags, std::string_view attributes) {
     InsnRow row;
     row.encoding = encoding;
