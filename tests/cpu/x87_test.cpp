@@ -38,6 +38,7 @@ class X87 : public testing::Test {
     int run(std::initializer_list<u8> code, u64 n) {
         box.write(kCode, code);
         box.state().rip = kCode;
+        box.state().activity = Activity::running;  // the handlers halt
         box.cpu->run(n);
         const u64 rip = box.state().rip;
         return rip >= kHandlers && rip < kIdt ? static_cast<int>((rip - kHandlers) / 16) : -1;
