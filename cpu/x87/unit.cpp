@@ -1,6 +1,7 @@
 #include "cpu/x87/unit.h"
 
 #include "cpu/interp/handler.h"
+#include "cpu/interp/interrupts.h"
 #include "cpu/system/cpu_model.h"
 #include "cpu/x87/mmx.h"
 
@@ -44,7 +45,7 @@ bool deliver_pending(Core& core) {
     if (core.state.cr0 & cr0::ne) return core.raise(Vector::mf);
     if (core.host.ignne()) return true;
     core.host.set_ferr(true);
-    if (core.intr_pin && (core.state.eflags & eflags::intr)) {
+    if (interrupt_pending(core) && (core.state.eflags & eflags::intr)) {
         core.next_rip = core.rip;
         core.attention = true;
         return false;

@@ -138,5 +138,60 @@ TEST_F(X87, FaultLeavesEverything) {
     EXPECT_EQ(x().fip, before.fip);
 }
 
+class FerrHost final : public CpuHost {
+  public:
+    u32 port_read(u16, unsigned) override { return 0; }
+    void port_write(u16, u32, unsigned) override {}
+    u8 interrupt_acknowledge() override { return 0x75; }
+    Nanoseconds now() override { return 0; }
+    void arm_apic_timer(Nanoseconds) override {}
+    void cancel_apic_timer() override {}
+    void broadcast_eoi(u8) override {}
+    void set_ferr(bool asserted) override {
+        ferr = asserted;
+        if (cpu != nullptr) cpu->set_intr(asserted);
+    }
+    bool ignne() override { return ignore; }
+    u64 random() override { return 0; }
+
+    Cpu* cpu = nullptr;
+    bool ferr = false, ignore = false;
+};
+
+// CR0.NE = 0 (SDM vol. 1 8.7): FERR# makes IRQ13, taken before the next waiting instruction.
+TEST(X87Ferr, InterruptInsteadOfFault) {
+    FerrHost host;
+    Log log;
+    auto memory = std::move(*PhysicalMap::create(1 * MiB));
+    auto cpu = std::move(*Cpu::create("486", *memory, host, log));
+    host.cpu = cpu.get();
+    CpuState& s = cpu->state();
+    for (unsigned n = 0; n < 6; ++n)
+        s.segs[n] = {.selector = 0, .attributes = 0x93, .limit = 0xFFFF, .base = 0};
+    s.idtr = {0, 0x3FF};
+    s.cr0 &= ~u64{cr0::ne | cr0::ts | cr0::em};
+    s.gpr[rsp] = 0x8000;
+    s.rip = 0x1000;
+    s.eflags |= eflags::intr;
+    cpu->state_changed();
+    memory->write(4 * 0x75, 0x2000, 4);
+    memory->write(0x3000, 0x340, 2);
+    // FNINIT; FLDCW [3000h]; CLI; FLDZ; FLD1; FDIVRP; FNSTSW AX; STI; NOP; FLD1
+    const u8 code[] = {0xDB, 0xE3, 0xD9, 0x2E, 0,    0x30, 0xFA, 0xD9, 0xEE, 0xD9,
+                       0xE8, 0xDE, 0xF1, 0xDF, 0xE0, 0xFB, 0x90, 0xD9, 0xE8};
+    memory->write(0x1000, code);
+    const u8 handler[] = {0xDB, 0xE2, 0xCF};  // FNCLEX; IRET
+    memory->write(0x2000, handler);
+    cpu->run(7);
+    EXPECT_TRUE(host.ferr);
+    EXPECT_EQ(s.gpr[rax] & 0x80FF, 0x8084u);
+    cpu->run(3);  // STI, NOP, FNCLEX of the handler
+    EXPECT_EQ(s.rip, 0x2002u);
+    EXPECT_FALSE(host.ferr);
+    cpu->run(2);
+    EXPECT_EQ(s.rip, 0x1013u);
+    EXPECT_EQ(s.x87.top(), 5u);
+}
+
 }  // namespace
 }  // namespace mynah
