@@ -1,6 +1,8 @@
 // Runs every program of tests/insn/programs and checks its header's expectations.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <filesystem>
@@ -10,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "cpu/cpu.h"
 
 namespace mynah {
@@ -18,6 +21,7 @@ namespace {
 constexpr u64 kMemory = 4 * MiB;
 constexpr u64 kLoadAddress = 0x7C00;
 constexpr u64 kBudget = 5'000'000;
+constexpr u64 kOutcomes = 0x3000;  // inc/try.inc
 
 class BareHost final : public CpuHost {
   public:
@@ -27,20 +31,46 @@ class BareHost final : public CpuHost {
         return v;
     }
     void port_write(u16 port, u32 value, unsigned width) override {
-        for (unsigned i = 0; i < width; ++i) ports_[static_cast<u16>(port + i)] = static_cast<u8>(value >> (8 * i));
+        for (unsigned i = 0; i < width; ++i)
+            ports_[static_cast<u16>(port + i)] = static_cast<u8>(value >> (8 * i));
     }
     u8 interrupt_acknowledge() override { return 0x20; }
-    Nanoseconds now() override { return cpu ? cpu->instructions() : 0; }
-    void arm_apic_timer(Nanoseconds) override {}
-    void cancel_apic_timer() override {}
+    // An instruction takes 1 ns; a halted processor waits for its timer at once.
+    Nanoseconds now() override { return cpu ? cpu->instructions() + skipped_ : 0; }
+    void arm_apic_timer(Nanoseconds deadline) override {
+        deadline_ = deadline;
+        cpu->stop_at(deadline - skipped_);
+    }
+    void cancel_apic_timer() override { deadline_ = kNever; }
     void broadcast_eoi(u8) override {}
     void set_ferr(bool) override {}
     bool ignne() override { return false; }
     u64 random() override { return random_ = random_ * 6364136223846793005u + 1442695040888963407u; }
 
+    // Runs until HLT with nothing to wait for, or until the budget is spent.
+    Exit run() {
+        for (;;) {
+            const u64 to_deadline = deadline_ > now() ? deadline_ - now() : 0;
+            const Exit exit = cpu->run(std::min<u64>(100'000, to_deadline));
+            if (exit == Exit::halted && deadline_ != kNever && deadline_ > now())
+                skipped_ += deadline_ - now();
+            if (deadline_ <= now()) {
+                deadline_ = kNever;
+                cpu->apic_timer_expired();
+                if (exit == Exit::halted && !cpu->wakeable()) return exit;
+            } else if (exit != Exit::budget) {
+                return exit;
+            }
+            if (cpu->instructions() >= kBudget) return exit;
+        }
+    }
+
     Cpu* cpu = nullptr;
 
   private:
+    static constexpr Nanoseconds kNever = ~Nanoseconds{0};
+    Nanoseconds deadline_ = kNever;
+    Nanoseconds skipped_ = 0;
     std::vector<u8> ports_ = std::vector<u8>(65536, 0xFF);
     u64 random_ = 1;
 };
@@ -49,10 +79,11 @@ struct Program {
     std::string name;
     std::vector<std::string> models{"max"};
     std::vector<std::string> expectations;
+    unsigned outcomes = 0;
 };
 
 Program parse_header(const std::filesystem::path& path) {
-    Program p{path.stem().string(), {"max"}, {}};
+    Program p{path.stem().string(), {"max"}, {}, 0};
     std::ifstream in(path);
     for (std::string line; std::getline(in, line) && line.starts_with(';');) {
         std::istringstream words(line.substr(1));
@@ -62,6 +93,10 @@ Program parse_header(const std::filesystem::path& path) {
         while (words >> word) {
             if (key == "cpu:") p.models.push_back(word);
             if (key == "expect:") p.expectations.push_back(word);
+            if (key == "outcomes:") {
+                p.expectations.push_back(
+                    fmt::format("dword[{:#x}]=0x{}", kOutcomes + 4 * p.outcomes++, word));
+            }
         }
     }
     return p;
@@ -79,7 +114,8 @@ std::vector<Program> programs() {
 u64 number(std::string_view text) {
     const bool hex = text.starts_with("0x");
     u64 v = 0;
-    const auto [end, error] = std::from_chars(text.data() + (hex ? 2 : 0), text.data() + text.size(), v, hex ? 16 : 10);
+    const auto [end, error] =
+        std::from_chars(text.data() + (hex ? 2 : 0), text.data() + text.size(), v, hex ? 16 : 10);
     EXPECT_TRUE(error == std::errc() && end == text.data() + text.size()) << "bad number " << text;
     return v;
 }
@@ -160,17 +196,16 @@ TEST_P(InsnProgram, EndsAsExpected) {
         s.rip = kLoadAddress;
         c.state_changed();
 
-        Exit exit = Exit::budget;
-        while (exit == Exit::budget && c.instructions() < kBudget) exit = c.run(100'000);
-        EXPECT_EQ(exit, Exit::halted) << "did not reach HLT: cs:rip = " << std::hex << s.seg(Seg::cs).selector << ":"
-                                      << s.rip;
+        const Exit exit = host.run();
+        EXPECT_EQ(exit, Exit::halted)
+            << "did not reach HLT: cs:rip = " << std::hex << s.seg(Seg::cs).selector << ":" << s.rip;
         for (const std::string& e : program.expectations) check(e, s, **memory);
         if (HasFailure()) std::fputs(c.describe_registers().c_str(), stderr);
     }
 }
 
 INSTANTIATE_TEST_SUITE_P(Programs, InsnProgram, ::testing::ValuesIn(programs()),
-                         [](const ::testing::TestParamInfo<Program>& info) { return info.param.name; });
+                         [](const ::testing::TestParamInfo<Program>& program) { return program.param.name; });
 
 }  // namespace
 }  // namespace mynah

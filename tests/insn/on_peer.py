@@ -18,7 +18,7 @@ ROM_SIZE = 65536
 # At F000:0 : copy the program from F000:1000 to 0:7C00 and go there with the registers insn_test.cpp sets.
 LOADER = bytes.fromhex("fa fc b8 00f0 8ed8 31c0 8ec0 8ed0 be 0010 bf 007c b9 0040 f3a4 8ed8 8ee0 8ee8 bc 007c"
                        " 31c0 31c9 31d2 31db 31f6 31ff 31ed ea 007c 0000")
-BOCHS_CPU = {"max": "corei7_skylake_x", "pentium": "pentium", "486": "pentium", "pentium3": "p3_katmai",
+BOCHS_CPU = {"max": "corei7_icelake_u", "pentium": "pentium", "486": "pentium", "pentium3": "p3_katmai",
              "core2duo": "core2_penryn_t9600", "x86-64-v2": "corei5_lynnfield_750", "qemu64": "athlon64_clawhammer"}
 QEMU_CPU = {"x86-64-v2": "Nehalem"}
 
@@ -33,12 +33,17 @@ def rom(program: bytes) -> bytes:
 
 def header(source: pathlib.Path):
     expectations, models, differs = [], ["max"], {}
+    outcomes = 0x3000          # inc/try.inc
     for line in source.read_text().splitlines():
         if not line.startswith(";"):
             break
         key, _, rest = line[1:].strip().partition(" ")
         if key == "expect:":
             expectations += rest.split()
+        elif key == "outcomes:":
+            for word in rest.split():
+                expectations.append("dword[%#x]=0x%s" % (outcomes, word))
+                outcomes += 4
         elif key == "cpu:":
             models = rest.split()
         elif key in ("qemu:", "bochs:"):
