@@ -1,7 +1,8 @@
 // The snapshot visitor: one visit(Archive&) per object serves save, load and verify.
 //
-// A snapshot is a flat byte string: fields in visiting order, grouped in named, versioned sections. Errors are
-// sticky: after the first one every further load leaves its target as it is. Whoever loads checks ok() at the end.
+// A snapshot is a flat byte string: fields in visiting order, grouped in named, versioned sections. Errors
+// are sticky: after the first one every further load leaves its target as it is. Whoever loads checks ok() at
+// the end.
 #pragma once
 
 #include <array>
@@ -43,8 +44,7 @@ class Archive {
     void bytes(void* data, size_t size);
 
     template <class T>
-        requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
-    void operator()(T& v) {
+    requires(std::is_arithmetic_v<T> || std::is_enum_v<T>) void operator()(T& v) {
         if constexpr (std::is_same_v<T, bool>) {
             u8 byte = v;
             bytes(&byte, 1);
@@ -56,10 +56,8 @@ class Archive {
     void operator()(u128& v) { bytes(&v, sizeof v); }
 
     template <class T>
-        requires requires(T& v, Archive& ar) { v.visit(ar); }
-    void operator()(T& v) {
-        v.visit(*this);
-    }
+    requires requires(T& v, Archive& ar) { v.visit(ar); }
+    void operator()(T& v) { v.visit(*this); }
 
     template <class T, size_t n>
     void operator()(std::array<T, n>& a) {

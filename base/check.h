@@ -1,4 +1,5 @@
-// Invariants of our own. Guest input never reaches a failing check: it is tested and answered as hardware does.
+// Invariants of our own. Guest input never reaches a failing check: it is tested and answered as hardware
+// does.
 #pragma once
 
 namespace mynah {

@@ -14,7 +14,17 @@
 namespace mynah {
 
 // Items of -d; names in log.cpp. `unsupported` is what the guest asked for and we lack.
-enum class LogItem : u8 { in_asm, interrupts, cpu_reset, mmu, exec, unimplemented, guest_errors, device, firmware };
+enum class LogItem : u8 {
+    in_asm,
+    interrupts,
+    cpu_reset,
+    mmu,
+    exec,
+    unimplemented,
+    guest_errors,
+    device,
+    firmware
+};
 
 class Log {
   public:

@@ -39,11 +39,11 @@ struct Insn {
     Seg seg = Seg::ds;  // of the memory operand, after overrides and defaults
     u8 base = kNoRegister;
     u8 index = kNoRegister;
-    u8 scale = 0;  // shift count 0-3
-    u8 reg = 0;    // ModRM.reg (or the register in the opcode's low bits), REX applied, kHighByte applied
-    u8 rm = 0;     // ModRM.rm when it names a register, likewise
-    u8 cond = 0;   // low four bits of the opcode: the condition of Jcc, SETcc, CMOVcc, FCMOVcc
-    u8 vvvv = 0;        // VEX.vvvv; without VEX the ModRM byte (FOP of the x87)
+    u8 scale = 0;   // shift count 0-3
+    u8 reg = 0;     // ModRM.reg (or the register in the opcode's low bits), REX applied, kHighByte applied
+    u8 rm = 0;      // ModRM.rm when it names a register, likewise
+    u8 cond = 0;    // low four bits of the opcode: the condition of Jcc, SETcc, CMOVcc, FCMOVcc
+    u8 vvvv = 0;    // VEX.vvvv; without VEX the ModRM byte (FOP of the x87)
     u8 opcode = 0;  // last opcode byte: x87 and other families that dispatch on it
     u16 flags = 0;  // insn_flag
 

@@ -1,8 +1,8 @@
 // What every emulated device is: registers behind banks, a reset pin and a visitable state.
 //
-// A device does not know its base addresses: whoever wires the machine maps its banks into port or memory space
-// and may move them (PCI BARs). Its interrupts are IrqLines, its time an EventQueue, its host resources interfaces
-// handed to the constructor. It never starts a thread and never reads the host's clock.
+// A device does not know its base addresses: whoever wires the machine maps its banks into port or memory
+// space and may move them (PCI BARs). Its interrupts are IrqLines, its time an EventQueue, its host resources
+// interfaces handed to the constructor. It never starts a thread and never reads the host's clock.
 #pragma once
 
 #include <string_view>
@@ -16,8 +16,8 @@ namespace mynah {
 using BankId = u8;
 
 struct BankInfo {
-    u32 length = 0;     // bytes
-    u8 max_width = 1;   // widest access the device takes, bytes (1, 2, 4, 8); the bus splits wider ones
+    u32 length = 0;    // bytes
+    u8 max_width = 1;  // widest access the device takes, bytes (1, 2, 4, 8); the bus splits wider ones
 };
 
 class Device {

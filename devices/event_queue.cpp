@@ -4,7 +4,9 @@
 
 namespace mynah {
 
-Nanoseconds EventQueue::next_deadline() const { return armed_.empty() ? kNever : armed_.back()->deadline_; }
+Nanoseconds EventQueue::next_deadline() const {
+    return armed_.empty() ? kNever : armed_.back()->deadline_;
+}
 
 void EventQueue::run_due() {
     while (!armed_.empty() && armed_.back()->deadline_ <= now()) {
@@ -23,7 +25,9 @@ void EventQueue::insert(Timer& timer) {
     if (armed_.back() == &timer && earlier_) earlier_();
 }
 
-void EventQueue::remove(Timer& timer) { std::erase(armed_, &timer); }
+void EventQueue::remove(Timer& timer) {
+    std::erase(armed_, &timer);
+}
 
 void Timer::arm(Nanoseconds deadline) {
     cancel();

@@ -1,7 +1,7 @@
 // Virtual time and what happens at it.
 //
-// Devices own Timers; the machine's run loop asks for the next deadline, lets the CPU run up to it and then calls
-// run_due(). Events of one deadline fire in the order in which they were armed, in every run.
+// Devices own Timers; the machine's run loop asks for the next deadline, lets the CPU run up to it and then
+// calls run_due(). Events of one deadline fire in the order in which they were armed, in every run.
 #pragma once
 
 #include <functional>

@@ -9,8 +9,8 @@
 
 namespace mynah {
 
-// A disk image, CD image or floppy. Byte-addressed; calls are synchronous (the device completes them later, at a
-// virtual time of its own).
+// A disk image, CD image or floppy. Byte-addressed; calls are synchronous (the device completes them later,
+// at a virtual time of its own).
 class BlockBackend {
   public:
     virtual ~BlockBackend() = default;

@@ -13,10 +13,12 @@ Status IoBus::map(u16 base, Device& device, BankId bank, u32 length, u32 bank_of
     if (base + length > 65536) return Error{std::string(device.name()) + ": ports beyond FFFFh"};
     for (u32 port = base; port < base + length; ++port) {
         if (const Claim* other = by_port_[port]) {
-            return Error{fmt::format("{} and {} both claim port {:04X}h", device.name(), other->device->name(), port)};
+            return Error{
+                fmt::format("{} and {} both claim port {:04X}h", device.name(), other->device->name(), port)};
         }
     }
-    claims_.push_back(std::make_unique<Claim>(Claim{&device, bank, info.max_width, base, length, bank_offset}));
+    claims_.push_back(
+        std::make_unique<Claim>(Claim{&device, bank, info.max_width, base, length, bank_offset}));
     std::fill_n(by_port_.begin() + base, length, claims_.back().get());
     return Ok{};
 }
@@ -69,7 +71,8 @@ void DeviceMmio::write(u64 offset, u64 value, unsigned width) {
     if (width <= info_.max_width) return device_.write(bank_, offset, value, width);
     const unsigned step = info_.max_width;
     const u64 mask = (u64{1} << (8 * step)) - 1;
-    for (unsigned i = 0; i < width; i += step) device_.write(bank_, offset + i, (value >> (8 * i)) & mask, step);
+    for (unsigned i = 0; i < width; i += step)
+        device_.write(bank_, offset + i, (value >> (8 * i)) & mask, step);
 }
 
 }  // namespace mynah

@@ -12,8 +12,8 @@ namespace {
 
 constexpr unsigned kMaxCount = 65536;
 
-// Bytes as the CPU would see them; nothing when any of them can't be translated. Memory-mapped registers and video
-// memory are read as by a device access.
+// Bytes as the CPU would see them; nothing when any of them can't be translated. Memory-mapped registers and
+// video memory are read as by a device access.
 bool read_guest(Machine& machine, u64 address, bool physical, std::span<u8> out) {
     for (u8& byte : out) {
         u64 pa = address;
@@ -31,15 +31,19 @@ bool read_guest(Machine& machine, u64 address, bool physical, std::span<u8> out)
 std::string show_value(const ExamineFormat& f, u64 v) {
     const unsigned digits = f.size * 2;
     switch (f.format) {
-        case 'd': return fmt::format("{:>{}}", static_cast<i64>(sign_extend(v, 8 * f.size)), digits + 2);
-        case 'u': return fmt::format("{:>{}}", v, digits + 2);
-        case 'o': return fmt::format("{:#o}", v);
+        case 'd':
+            return fmt::format("{:>{}}", static_cast<i64>(sign_extend(v, 8 * f.size)), digits + 2);
+        case 'u':
+            return fmt::format("{:>{}}", v, digits + 2);
+        case 'o':
+            return fmt::format("{:#o}", v);
         case 'c': {
             const char c = static_cast<char>(v);
             return std::isprint(static_cast<unsigned char>(c)) != 0 ? fmt::format("'{}'", c)
-                                                                   : fmt::format("'\\x{:02x}'", v & 0xFF);
+                                                                    : fmt::format("'\\x{:02x}'", v & 0xFF);
         }
-        default: return fmt::format("0x{:0{}x}", v, digits);
+        default:
+            return fmt::format("0x{:0{}x}", v, digits);
     }
 }
 
@@ -72,8 +76,8 @@ std::string disassemble(Machine& machine, unsigned count, u64 address, bool phys
             continue;
         }
         std::array<char, 128> text{};
-        ZydisFormatterFormatInstruction(&formatter, &insn, operands.data(), insn.operand_count_visible, text.data(),
-                                        text.size(), address, nullptr);
+        ZydisFormatterFormatInstruction(&formatter, &insn, operands.data(), insn.operand_count_visible,
+                                        text.data(), text.size(), address, nullptr);
         out += fmt::format("0x{:08x}:  {}\n", address, text.data());
         address += insn.length;
     }
@@ -93,12 +97,28 @@ Result<ExamineFormat> ExamineFormat::parse(std::string_view text) {
     if (f.count == 0 || f.count > kMaxCount) return Error{fmt::format("count must be 1 to {}", kMaxCount)};
     for (; i < text.size(); ++i) {
         switch (text[i]) {
-            case 'x': case 'd': case 'u': case 'o': case 'c': case 'i': f.format = text[i]; break;
-            case 'b': f.size = 1; break;
-            case 'h': f.size = 2; break;
-            case 'w': f.size = 4; break;
-            case 'g': f.size = 8; break;
-            default: return Error{fmt::format("'{}' in the format is none of x d u o c i b h w g", text[i])};
+            case 'x':
+            case 'd':
+            case 'u':
+            case 'o':
+            case 'c':
+            case 'i':
+                f.format = text[i];
+                break;
+            case 'b':
+                f.size = 1;
+                break;
+            case 'h':
+                f.size = 2;
+                break;
+            case 'w':
+                f.size = 4;
+                break;
+            case 'g':
+                f.size = 8;
+                break;
+            default:
+                return Error{fmt::format("'{}' in the format is none of x d u o c i b h w g", text[i])};
         }
     }
     if (f.format == 'c') f.size = 1;
@@ -112,7 +132,8 @@ std::string examine_memory(Machine& machine, ExamineFormat format, u64 address, 
     for (unsigned n = 0; n < format.count; ++n, address += format.size) {
         std::array<u8, 8> raw{};
         if (!read_guest(machine, address, physical, {raw.data(), format.size})) {
-            return out + fmt::format("{}Cannot access memory at 0x{:x}\n", n % per_line != 0 ? "\n" : "", address);
+            return out +
+                   fmt::format("{}Cannot access memory at 0x{:x}\n", n % per_line != 0 ? "\n" : "", address);
         }
         if (n % per_line == 0) out += fmt::format("{}{:016x}:", n != 0 ? "\n" : "", address);
         out += " " + show_value(format, load_le<u64>(raw.data()));

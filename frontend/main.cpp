@@ -23,10 +23,17 @@ int main(int argc, char** argv) {
     const auto line = parse_command_line(arguments, host_time());
     if (!line) return fail(line.error());
     switch (line->action) {
-        case CommandLine::Action::help: std::fputs(help_text().c_str(), stdout); return 0;
-        case CommandLine::Action::version: std::puts("mynah " MYNAH_VERSION); return 0;
-        case CommandLine::Action::list_cpus: std::fputs(cpu_list().c_str(), stdout); return 0;
-        case CommandLine::Action::run: break;
+        case CommandLine::Action::help:
+            std::fputs(help_text().c_str(), stdout);
+            return 0;
+        case CommandLine::Action::version:
+            std::puts("mynah " MYNAH_VERSION);
+            return 0;
+        case CommandLine::Action::list_cpus:
+            std::fputs(cpu_list().c_str(), stdout);
+            return 0;
+        case CommandLine::Action::run:
+            break;
     }
     catch_stop_signals();
     auto session = Session::create(line->machine);

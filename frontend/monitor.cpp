@@ -52,8 +52,10 @@ const std::vector<Monitor::Command>& Monitor::commands() {
         {"help", "[command]", "show the commands", [](Monitor& m, const Words& w) { return m.help(w); }},
         {"info", "registers|status|mem|tlb|pic|block|pci|mtree|version", "show the state of something",
          [](Monitor& m, const Words& w) { return m.info(w); }},
-        {"x", "/FMT addr", "show memory at a linear address", [](Monitor& m, const Words& w) { return m.examine(w, false); }},
-        {"xp", "/FMT addr", "show physical memory", [](Monitor& m, const Words& w) { return m.examine(w, true); }},
+        {"x", "/FMT addr", "show memory at a linear address",
+         [](Monitor& m, const Words& w) { return m.examine(w, false); }},
+        {"xp", "/FMT addr", "show physical memory",
+         [](Monitor& m, const Words& w) { return m.examine(w, true); }},
         {"screendump", "FILE.png|FILE.ppm", "write a picture of the screen",
          [](Monitor& m, const Words& w) { return m.screendump(w); }},
         {"sendkey", "KEY[-KEY...]", "press keys together, as in ctrl-alt-delete",
@@ -123,7 +125,8 @@ std::string Monitor::info(const Words& words) {
     if (what == "registers") return machine_.cpu().describe_registers();
     if (what == "status") {
         const bool running = machine_.run_state() == RunState::running;
-        return fmt::format("VM status: {}\ninstructions: {}\n", running ? "running" : "paused", machine_.instructions());
+        return fmt::format("VM status: {}\ninstructions: {}\n", running ? "running" : "paused",
+                           machine_.instructions());
     }
     if (what == "mem") return machine_.cpu().mmu().describe_mappings(false);
     if (what == "tlb") return machine_.cpu().mmu().describe_mappings(true);
@@ -209,7 +212,9 @@ void MonitorConsole::print(std::string_view text) {
     console_.write({reinterpret_cast<const u8*>(out.data()), out.size()});
 }
 
-void MonitorConsole::start() { print(fmt::format("mynah {} monitor - type 'help' for the commands\n{}", MYNAH_VERSION, kPrompt)); }
+void MonitorConsole::start() {
+    print(fmt::format("mynah {} monitor - type 'help' for the commands\n{}", MYNAH_VERSION, kPrompt));
+}
 
 void MonitorConsole::poll() {
     u8 c;

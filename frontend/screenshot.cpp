@@ -36,9 +36,11 @@ std::vector<u8> encode_png(const Frame& frame) {
 }  // namespace
 
 Status write_screenshot(const Frame& frame, const std::string& path) {
-    if (frame.width == 0 || frame.height == 0) return Error{"the screen is off: there is no picture to write"};
+    if (frame.width == 0 || frame.height == 0)
+        return Error{"the screen is off: there is no picture to write"};
     const bool png = path.ends_with(".png");
-    if (!png && !path.ends_with(".ppm")) return Error{fmt::format("\"{}\": the name must end in .png or .ppm", path)};
+    if (!png && !path.ends_with(".ppm"))
+        return Error{fmt::format("\"{}\": the name must end in .png or .ppm", path)};
     const std::vector<u8> bytes = png ? encode_png(frame) : encode_ppm(frame);
     if (bytes.empty()) return Error{fmt::format("cannot encode the picture for \"{}\"", path)};
     const std::string aside = path + ".part";

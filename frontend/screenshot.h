@@ -8,7 +8,8 @@
 
 namespace mynah {
 
-// Writes PNG or PPM, by the file name's ending. Error: another ending, or what the host said; nothing half-written.
+// Writes PNG or PPM, by the file name's ending. Error: another ending, or what the host said; nothing
+// half-written.
 Status write_screenshot(const Frame& frame, const std::string& path);
 
 }  // namespace mynah

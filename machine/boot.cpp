@@ -29,7 +29,9 @@ class PcFirmwareTarget final : public FirmwareTarget {
     }
     u8 port_read(u16 port) override { return static_cast<u8>(pc_.io_.read(port, 1)); }
     void port_write(u16 port, u8 value) override { pc_.io_.write(port, value, 1); }
-    void memory_write(PhysicalAddress address, std::span<const u8> data) override { pc_.memory_->write(address, data); }
+    void memory_write(PhysicalAddress address, std::span<const u8> data) override {
+        pc_.memory_->write(address, data);
+    }
     void msr_write(u32 index, u64 value) override { pc_.cpu_->write_msr(index, value); }
     void local_apic_write(u32 offset, u32 value) override {
         if (LocalApic* apic = pc_.cpu_->apic()) apic->write(offset, value, 4);
@@ -39,7 +41,9 @@ class PcFirmwareTarget final : public FirmwareTarget {
     Pc& pc_;
 };
 
-RamLayout Pc::ram_layout() const { return {memory_->ram_below_4g(), memory_->ram_above_4g()}; }
+RamLayout Pc::ram_layout() const {
+    return {memory_->ram_below_4g(), memory_->ram_above_4g()};
+}
 
 AcpiConfig Pc::acpi_config() const {
     AcpiConfig acpi;
@@ -68,7 +72,8 @@ Status Pc::load_firmware() {
             boot.kernel.modules.push_back({std::move(*data), words});
         }
         // Without a VGA BIOS to take a font from, text stays invisible but for its cells.
-        if (auto rom = load_option_rom(kVgaRom, config_.firmware_path); vga_ && rom) boot.font = find_font(*rom);
+        if (auto rom = load_option_rom(kVgaRom, config_.firmware_path); vga_ && rom)
+            boot.font = find_font(*rom);
         auto plan = prepare_direct_boot(std::move(boot));
         if (!plan) return plan.error();
         direct_boot_ = std::move(*plan);

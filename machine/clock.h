@@ -28,9 +28,9 @@ class DeterministicClock final : public TimeSource {
     Nanoseconds skipped_ = 0;
 };
 
-// Time that follows a host clock. It stands still while the machine is stopped. Catch-up rule: of a longer gap between two
-// samples than kLongestGap (the host slept or was busy elsewhere) only that much is passed on to the guest, so
-// that periodic timers don't fire in a storm.
+// Time that follows a host clock. It stands still while the machine is stopped. Catch-up rule: of a longer
+// gap between two samples than kLongestGap (the host slept or was busy elsewhere) only that much is passed on
+// to the guest, so that periodic timers don't fire in a storm.
 class RealtimeClock final : public TimeSource {
   public:
     static constexpr Nanoseconds kLongestGap = 200'000'000;

@@ -26,7 +26,8 @@ struct DriveConfig {
     bool snapshot = false;  // writes go to memory
 };
 
-// `stdio`, `file:PATH`, `unix:PATH[,server[,nowait]]`, `null`, `none` or `mon:stdio`; parsed by the front end.
+// `stdio`, `file:PATH`, `unix:PATH[,server[,nowait]]`, `null`, `none` or `mon:stdio`; parsed by the front
+// end.
 struct CharConfig {
     std::string spec = "none";
 };
@@ -59,12 +60,12 @@ struct MachineConfig {
     std::optional<IsaDebugExitConfig> isa_debug_exit;
     bool pc_testdev = false;
 
-    bool reboot = true;     // -no-reboot: a guest's reset ends mynah
-    bool shut_down = true;  // -no-shutdown: power-off stops the guest and keeps the monitor
-    bool start_paused = false;   // -S
-    std::string load_snapshot;   // -loadvm FILE
-    i64 rtc_seconds = 0;         // RTC start, seconds since 1970, local or UTC as -rtc says
-    u64 seed = 0;                // RDRAND under the deterministic clock
+    bool reboot = true;         // -no-reboot: a guest's reset ends mynah
+    bool shut_down = true;      // -no-shutdown: power-off stops the guest and keeps the monitor
+    bool start_paused = false;  // -S
+    std::string load_snapshot;  // -loadvm FILE
+    i64 rtc_seconds = 0;        // RTC start, seconds since 1970, local or UTC as -rtc says
+    u64 seed = 0;               // RDRAND under the deterministic clock
 
     std::string log_items, log_file;
     bool display = false;

@@ -39,7 +39,8 @@ Result<std::unique_ptr<BlockBackend>> open_medium(const DriveConfig& c, OverlayD
 }  // namespace
 
 Drives::Drives(Wiring wiring)
-    : ide_(wiring.log, wiring.irq14, wiring.irq15), floppy_(wiring.queue, wiring.dma.channel(2), wiring.irq6) {}
+    : ide_(wiring.log, wiring.irq14, wiring.irq15),
+      floppy_(wiring.queue, wiring.dma.channel(2), wiring.irq6) {}
 
 Result<std::unique_ptr<Drives>> Drives::create(const std::vector<DriveConfig>& configs, Wiring wiring) {
     std::unique_ptr<Drives> drives(new Drives(wiring));
@@ -52,12 +53,13 @@ Result<std::unique_ptr<Drives>> Drives::create(const std::vector<DriveConfig>& c
 Status Drives::add(const DriveConfig& config, Wiring& wiring) {
     const bool floppy = config.interface == DriveInterface::floppy;
     if (config.index >= (floppy ? kFloppyDrives : kIdeDrives)) {
-        return Error{fmt::format("drive \"{}\": there is no {} drive {}", config.file, kind(config), config.index)};
+        return Error{
+            fmt::format("drive \"{}\": there is no {} drive {}", config.file, kind(config), config.index)};
     }
     for (const auto& d : drives_) {
         if (d->config.interface == config.interface && d->config.index == config.index) {
-            return Error{fmt::format("drives \"{}\" and \"{}\" both want {} index {}; give one another index", d->config.file,
-                                     config.file, floppy ? "floppy" : "IDE", config.index)};
+            return Error{fmt::format("drives \"{}\" and \"{}\" both want {} index {}; give one another index",
+                                     d->config.file, config.file, floppy ? "floppy" : "IDE", config.index)};
         }
     }
     auto drive = std::make_unique<Drive>();
@@ -92,7 +94,9 @@ Status Drives::map_floppy(IoBus& io) {
     return io.map(kFloppyPorts + 7, floppy_, FloppyController::ports, 1, 7);
 }
 
-bool Drives::has_floppy() const { return floppy_types() != std::array<u8, 2>{}; }
+bool Drives::has_floppy() const {
+    return floppy_types() != std::array<u8, 2>{};
+}
 
 std::array<u8, 2> Drives::floppy_types() const {
     return {static_cast<u8>(floppy_.drive_type(0)), static_cast<u8>(floppy_.drive_type(1))};
@@ -114,12 +118,12 @@ std::string Drives::describe() const {
         const DriveConfig& c = d->config;
         const std::string where = c.interface == DriveInterface::floppy
                                       ? fmt::format("floppy{}", c.index)
-                                      : fmt::format("ide{}-{}{}", c.index / 2, c.media == DriveMedia::cdrom ? "cd" : "hd",
-                                                    c.index % 2);
+                                      : fmt::format("ide{}-{}{}", c.index / 2,
+                                                    c.media == DriveMedia::cdrom ? "cd" : "hd", c.index % 2);
         out += fmt::format("{}: {}{}\n", where, c.file.empty() ? "[not inserted]" : c.file + " (raw)",
-                           d->overlay != nullptr                              ? " (snapshot)"
+                           d->overlay != nullptr                            ? " (snapshot)"
                            : d->medium != nullptr && d->medium->read_only() ? " (read-only)"
-                                                                             : "");
+                                                                            : "");
     }
     return out;
 }

@@ -20,9 +20,11 @@ Machine::~Machine() = default;
 
 Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, MachineHost host, Log& log) {
     if (config.memory < kLeastMemory || config.memory >= kMostMemory) {
-        return Error{fmt::format("-m: {} MiB is out of range; give at least 1 MiB and less than 1 TiB", config.memory / MiB)};
+        return Error{fmt::format("-m: {} MiB is out of range; give at least 1 MiB and less than 1 TiB",
+                                 config.memory / MiB)};
     }
-    if (config.cpus != 1) return Error{fmt::format("-smp {}: there is one processor for now; use -smp 1", config.cpus)};
+    if (config.cpus != 1)
+        return Error{fmt::format("-smp {}: there is one processor for now; use -smp 1", config.cpus)};
     auto memory = PhysicalMap::create(config.memory);
     if (!memory) return memory.error();
     auto pc = std::make_unique<Pc>(config, std::move(host), log, std::move(*memory));
@@ -38,7 +40,9 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, Ma
     return machine;
 }
 
-Nanoseconds Machine::run_slice(bool may_skip_idle) { return pc_->run(~u64{0}, may_skip_idle); }
+Nanoseconds Machine::run_slice(bool may_skip_idle) {
+    return pc_->run(~u64{0}, may_skip_idle);
+}
 Nanoseconds Machine::run_until(u64 instructions, bool may_skip_idle) {
     Nanoseconds wait = 0;
     while (wait == 0 && pc_->state_ == RunState::running && pc_->cpu_->instructions() < instructions) {
@@ -47,8 +51,12 @@ Nanoseconds Machine::run_until(u64 instructions, bool may_skip_idle) {
     return wait;
 }
 
-RunState Machine::run_state() const { return pc_->state_; }
-int Machine::exit_code() const { return pc_->exit_code_; }
+RunState Machine::run_state() const {
+    return pc_->state_;
+}
+int Machine::exit_code() const {
+    return pc_->exit_code_;
+}
 
 void Machine::pause() {
     if (pc_->state_ != RunState::running) return;
@@ -62,10 +70,18 @@ void Machine::resume() {
     if (pc_->realtime_) pc_->realtime_->start();
 }
 
-void Machine::reset() { pc_->request_reset(); }
-void Machine::power_button() { pc_->power_.press_power_button(); }
-void Machine::quit(int exit_code) { pc_->finish(exit_code); }
-u64 Machine::instructions() const { return pc_->cpu_->instructions(); }
+void Machine::reset() {
+    pc_->request_reset();
+}
+void Machine::power_button() {
+    pc_->power_.press_power_button();
+}
+void Machine::quit(int exit_code) {
+    pc_->finish(exit_code);
+}
+u64 Machine::instructions() const {
+    return pc_->cpu_->instructions();
+}
 
 void Machine::serial_input_ready(unsigned index) {
     if (index < pc_->uarts_.size()) pc_->uarts_[index]->input_ready();
@@ -79,7 +95,9 @@ void Machine::mouse(int dx, int dy, u8 buttons, int wheel) {
     pc_->keyboard_controller_.mouse().move(dx, dy, buttons, wheel);
 }
 
-Frame Machine::screen() { return pc_->vga_ ? pc_->vga_->render() : Frame{}; }
+Frame Machine::screen() {
+    return pc_->vga_ ? pc_->vga_->render() : Frame{};
+}
 
 std::vector<std::string> Machine::screen_text() {
     return pc_->vga_ ? pc_->vga_->text_cells().lines() : std::vector<std::string>{};
@@ -104,7 +122,9 @@ Status Machine::load(std::span<const u8> snapshot) {
     return Error{fmt::format("the snapshot does not fit this machine: {}", why)};
 }
 
-Status Machine::save_file(const std::string& path) { return write_snapshot_file(path, save()); }
+Status Machine::save_file(const std::string& path) {
+    return write_snapshot_file(path, save());
+}
 
 Status Machine::load_file(const std::string& path) {
     const auto archive = read_snapshot_file(path);
@@ -112,13 +132,27 @@ Status Machine::load_file(const std::string& path) {
     return load(*archive);
 }
 
-u64 Machine::ram_hash() { return hash_bytes(pc_->memory_->ram()); }
+u64 Machine::ram_hash() {
+    return hash_bytes(pc_->memory_->ram());
+}
 
-Cpu& Machine::cpu() { return *pc_->cpu_; }
-PhysicalMap& Machine::memory() { return *pc_->memory_; }
-std::string Machine::info_pic() const { return pc_->pic_.describe() + pc_->io_apic_.describe(); }
-std::string Machine::info_block() const { return pc_->drives_->describe(); }
-std::string Machine::info_pci() const { return pc_->pci_.describe(); }
-const MachineConfig& Machine::config() const { return pc_->config_; }
+Cpu& Machine::cpu() {
+    return *pc_->cpu_;
+}
+PhysicalMap& Machine::memory() {
+    return *pc_->memory_;
+}
+std::string Machine::info_pic() const {
+    return pc_->pic_.describe() + pc_->io_apic_.describe();
+}
+std::string Machine::info_block() const {
+    return pc_->drives_->describe();
+}
+std::string Machine::info_pci() const {
+    return pc_->pci_.describe();
+}
+const MachineConfig& Machine::config() const {
+    return pc_->config_;
+}
 
 }  // namespace mynah

@@ -22,15 +22,15 @@ class Pc;
 
 // The host's side of a machine. Everything pointed to must outlive it.
 struct MachineHost {
-    std::function<u64()> monotonic_ns;      // for --clock realtime
-    std::vector<CharBackend*> serials;      // up to four; null: nothing attached
+    std::function<u64()> monotonic_ns;  // for --clock realtime
+    std::vector<CharBackend*> serials;  // up to four; null: nothing attached
     CharBackend* debugcon = nullptr;
 };
 
 enum class RunState : u8 {
     running,
-    paused,       // stop, -S, or a fatal guest state with -no-shutdown
-    finished,     // power-off, reset with -no-reboot, isa-debug-exit, quit
+    paused,    // stop, -S, or a fatal guest state with -no-shutdown
+    finished,  // power-off, reset with -no-reboot, isa-debug-exit, quit
 };
 
 class Machine {
@@ -41,8 +41,9 @@ class Machine {
 
     // --- running ---
     // Fires what is due and executes up to a slice (well under a millisecond of work). Returns how long
-    // nothing will happen in virtual time, in ns: 0 when there is more to run at once, EventQueue::kNever when only
-    // the host can wake the guest. Under the deterministic clock idle time is skipped when `may_skip_idle`.
+    // nothing will happen in virtual time, in ns: 0 when there is more to run at once, EventQueue::kNever
+    // when only the host can wake the guest. Under the deterministic clock idle time is skipped when
+    // `may_skip_idle`.
     Nanoseconds run_slice(bool may_skip_idle);
     // The same, but ends exactly when `instructions` have been retired since power-on.
     Nanoseconds run_until(u64 instructions, bool may_skip_idle);
@@ -68,7 +69,8 @@ class Machine {
     std::vector<std::string> screen_text();
 
     // --- snapshots ---
-    // The whole machine as bytes, and back. A load checks everything first; after an error the machine is as it was.
+    // The whole machine as bytes, and back. A load checks everything first; after an error the machine is as
+    // it was.
     std::vector<u8> save();
     Status load(std::span<const u8> snapshot);
     // The same with a file; written aside and renamed, so that a failure leaves an older file whole.

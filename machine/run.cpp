@@ -49,12 +49,14 @@ Nanoseconds Pc::run(u64 stop_at, bool may_skip_idle) {
 
     switch (cpu_->run(limit - begin)) {
         case Exit::budget:
-        case Exit::request: return 0;
+        case Exit::request:
+            return 0;
         case Exit::shutdown:
             log_(LogItem::cpu_reset, "triple fault\n{}", cpu_->describe_registers());
             reset_requested_ = true;
             return 0;
-        case Exit::halted: break;
+        case Exit::halted:
+            break;
     }
     if (cpu_->instructions() >= stop_at) return EventQueue::kNever;
     const Nanoseconds next = queue_.next_deadline();

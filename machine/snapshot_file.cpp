@@ -50,11 +50,13 @@ Status write_snapshot_file(const std::string& path, std::span<const u8> archive)
     header.hash = hash_bytes(archive);
     std::vector<u8> packed(ZSTD_compressBound(archive.size()));
     const size_t n = ZSTD_compress(packed.data(), packed.size(), archive.data(), archive.size(), 1);
-    if (ZSTD_isError(n) != 0) return Error{fmt::format("cannot compress the snapshot: {}", ZSTD_getErrorName(n))};
+    if (ZSTD_isError(n) != 0)
+        return Error{fmt::format("cannot compress the snapshot: {}", ZSTD_getErrorName(n))};
 
     const std::string aside = path + ".part";
     std::FILE* f = std::fopen(aside.c_str(), "wb");
-    if (f == nullptr) return Error{fmt::format("cannot write the snapshot \"{}\": {}", path, std::strerror(errno))};
+    if (f == nullptr)
+        return Error{fmt::format("cannot write the snapshot \"{}\": {}", path, std::strerror(errno))};
     bool ok = std::fwrite(&header, sizeof header, 1, f) == 1;
     ok = ok && std::fwrite(packed.data(), 1, n, f) == n;
     ok = std::fclose(f) == 0 && ok;

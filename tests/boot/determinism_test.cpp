@@ -1,8 +1,8 @@
-// The deterministic clock on a real guest: Debian's amd64 kernel booted directly. A run is a function of its inputs, and a
-// machine saved at any instruction goes on as if nothing had happened.
+// The deterministic clock on a real guest: Debian's amd64 kernel booted directly. A run is a function of its
+// inputs, and a machine saved at any instruction goes on as if nothing had happened.
 //
-// The hash is taken at a fixed instruction count, over all of guest RAM, and over every byte sent to the first serial
-// port until then. MYNAH_LONG=1: more instructions, runs and snapshots.
+// The hash is taken at a fixed instruction count, over all of guest RAM, and over every byte sent to the
+// first serial port until then. MYNAH_LONG=1: more instructions, runs and snapshots.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -36,10 +36,13 @@ struct Digest {
 };
 
 std::ostream& operator<<(std::ostream& out, const Digest& d) {
-    return out << std::dec << d.instructions << " instructions, RAM " << std::hex << d.ram << ", serial " << d.serial;
+    return out << std::dec << d.instructions << " instructions, RAM " << std::hex << d.ram << ", serial "
+               << d.serial;
 }
 
-bool long_run() { return std::getenv("MYNAH_LONG") != nullptr; }
+bool long_run() {
+    return std::getenv("MYNAH_LONG") != nullptr;
+}
 
 class Determinism : public ::testing::Test {
   protected:
@@ -73,7 +76,8 @@ class Determinism : public ::testing::Test {
         c.initrd = initrd();
         c.append = "console=ttyS0";
         Run run;
-        auto machine = Machine::create(c, {.monotonic_ns = [] { return u64{0}; }, .serials = {run.serial.get()}}, *run.log);
+        auto machine = Machine::create(
+            c, {.monotonic_ns = [] { return u64{0}; }, .serials = {run.serial.get()}}, *run.log);
         EXPECT_TRUE(machine.ok()) << machine.error().message;
         if (machine.ok()) run.machine = std::move(*machine);
         return run;

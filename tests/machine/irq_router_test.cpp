@@ -16,9 +16,12 @@ TEST(IrqRouter, JoinsSourcesOfOneLine) {
     IoApic io_apic(bus);
     pic.reset();
     // ICW1-4, vectors from 20h, all unmasked; level-triggered 5.
-    for (const auto& [bank, offset, value] :
-         {std::tuple{Pic::master, 0, 0x11}, {Pic::master, 1, 0x20}, {Pic::master, 1, 4}, {Pic::master, 1, 1},
-          {Pic::master, 1, 0}, {Pic::elcr, 0, 0x20}}) {
+    for (const auto& [bank, offset, value] : {std::tuple{Pic::master, 0, 0x11},
+                                              {Pic::master, 1, 0x20},
+                                              {Pic::master, 1, 4},
+                                              {Pic::master, 1, 1},
+                                              {Pic::master, 1, 0},
+                                              {Pic::elcr, 0, 0x20}}) {
         pic.write(static_cast<BankId>(bank), static_cast<u64>(offset), static_cast<u64>(value), 1);
     }
     IrqRouter router(pic, io_apic);

@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 class MachineTest : public ::testing::Test {
   protected:
-    MachineTest() : rom_((fs::temp_directory_path() / ("mynah-rom-" + std::to_string(::getpid()))).string()) {}
+    MachineTest()
+        : rom_((fs::temp_directory_path() / ("mynah-rom-" + std::to_string(::getpid()))).string()) {}
     ~MachineTest() override { fs::remove(rom_); }
 
     // `code` runs at F000:0000 in real mode.
@@ -49,10 +50,12 @@ class MachineTest : public ::testing::Test {
 };
 
 // DS = 0; counts word [500h] up to 64h; OUT 501h, 15h; HLT.
-constexpr std::initializer_list<int> kCount = {0xFA, 0x31, 0xC0, 0x8E, 0xD8, 0xFF, 0x06, 0x00, 0x05, 0x83, 0x3E, 0x00, 0x05,
-                                               0x64, 0x75, 0xF5, 0xB0, 0x15, 0xBA, 0x01, 0x05, 0xEE, 0xF4};
+constexpr std::initializer_list<int> kCount = {0xFA, 0x31, 0xC0, 0x8E, 0xD8, 0xFF, 0x06, 0x00,
+                                               0x05, 0x83, 0x3E, 0x00, 0x05, 0x64, 0x75, 0xF5,
+                                               0xB0, 0x15, 0xBA, 0x01, 0x05, 0xEE, 0xF4};
 // The same without end.
-constexpr std::initializer_list<int> kCountForever = {0xFA, 0x31, 0xC0, 0x8E, 0xD8, 0xFF, 0x06, 0x00, 0x05, 0xEB, 0xFA};
+constexpr std::initializer_list<int> kCountForever = {0xFA, 0x31, 0xC0, 0x8E, 0xD8, 0xFF,
+                                                      0x06, 0x00, 0x05, 0xEB, 0xFA};
 
 TEST_F(MachineTest, DebugExitGivesItsCode) {
     write_rom(kCount);
@@ -134,7 +137,8 @@ TEST_F(MachineTest, ResetStartsAgainAndNoRebootEnds) {
 }
 
 TEST_F(MachineTest, ATripleFaultResets) {
-    write_rom({0x0F, 0x01, 0x1E, 0x00, 0x00, 0x2E, 0x0F, 0x01, 0x1E, 0x20, 0x00, 0xCC});  // LIDT of zeros, INT3
+    write_rom(
+        {0x0F, 0x01, 0x1E, 0x00, 0x00, 0x2E, 0x0F, 0x01, 0x1E, 0x20, 0x00, 0xCC});  // LIDT of zeros, INT3
     MachineConfig c = config();
     c.reboot = false;
     auto machine = make(c);

@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 class SnapshotFile : public ::testing::Test {
   protected:
-    SnapshotFile() : path_((fs::temp_directory_path() / ("mynah-snapshot-" + std::to_string(::getpid()))).string()) {}
+    SnapshotFile()
+        : path_((fs::temp_directory_path() / ("mynah-snapshot-" + std::to_string(::getpid()))).string()) {}
     ~SnapshotFile() override { fs::remove(path_); }
     void flip(std::streamoff at) {
         std::fstream f(path_, std::ios::in | std::ios::out | std::ios::binary);
@@ -41,7 +42,8 @@ TEST_F(SnapshotFile, DamageIsSaid) {
     const std::vector<u8> content(5000, 0x11);
     ASSERT_TRUE(write_snapshot_file(path_, content).ok());
     const auto size = static_cast<std::streamoff>(fs::file_size(path_));
-    for (const std::streamoff at : {std::streamoff{0}, std::streamoff{9}, std::streamoff{17}, std::streamoff{25}, size - 3}) {
+    for (const std::streamoff at :
+         {std::streamoff{0}, std::streamoff{9}, std::streamoff{17}, std::streamoff{25}, size - 3}) {
         flip(at);
         EXPECT_FALSE(read_snapshot_file(path_).ok()) << "byte " << at;
         flip(at);
