@@ -44,6 +44,7 @@ Result<std::unique_ptr<CharHub>> CharHub::create(const MachineConfig& config, Te
         if (!monitor.ok()) return monitor.error();
         if (*monitor) {
             hub->monitor_ = *monitor;
+            hub->monitor_stream_ = *monitor;
             hub->monitor_echo_ = true;
         }
     }

@@ -26,6 +26,8 @@ class CharHub {
     const std::vector<CharBackend*>& serials() const { return serials_; }
     CharBackend* debugcon() const { return debugcon_; }
     CharBackend* monitor() const { return monitor_; }
+    // How many peers the monitor's stream has had: a new one is to be greeted.
+    unsigned monitor_peers() const { return monitor_stream_ != nullptr ? monitor_stream_->peers() : 1; }
     // What is typed to the monitor must be echoed: its stream is a raw terminal or a socket.
     bool monitor_echo() const { return monitor_echo_; }
 
@@ -48,6 +50,7 @@ class CharHub {
     std::vector<CharBackend*> serials_;
     CharBackend* debugcon_ = nullptr;
     CharBackend* monitor_ = nullptr;
+    const HostChar* monitor_stream_ = nullptr;  // null: shares a stream with a serial port
     bool monitor_echo_ = false;
     bool uses_terminal_ = false;
 };

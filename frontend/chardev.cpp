@@ -103,7 +103,7 @@ void SocketServerChar::poll() {
         peer_ = listener_.accept();
         if (peer_) {
             wait_ = false;
-            ++generation_;
+            ++peers_;
         }
     }
     if (!peer_) return;

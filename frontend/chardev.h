@@ -31,6 +31,8 @@ class HostChar : public CharBackend {
     virtual void add_inputs(std::vector<int>& fds) const { (void)fds; }
     // True once a peer is there (or none is needed): the machine may start.
     virtual bool connected() const { return true; }
+    // How many peers there have been, so that a monitor can greet each.
+    virtual unsigned peers() const { return 1; }
     // Writes the rest of the output, for at most the given time.
     virtual void flush(u64 nanoseconds) { (void)nanoseconds; }
 
@@ -77,8 +79,7 @@ class SocketServerChar final : public HostChar {
     void add_inputs(std::vector<int>& fds) const override;
     bool connected() const override { return !wait_ || peer_.has_value(); }
     void flush(u64 nanoseconds) override;
-    // Counts peers, so that a monitor can greet each.
-    unsigned generation() const { return generation_; }
+    unsigned peers() const override { return peers_; }
 
   private:
     void drop_peer();
@@ -86,7 +87,7 @@ class SocketServerChar final : public HostChar {
     HostListener listener_;
     std::optional<HostStream> peer_;
     bool wait_;
-    unsigned generation_ = 0;
+    unsigned peers_ = 0;
 };
 
 // Opens what a spec names. Error: one line for the user.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/host_terminal.h"
 
@@ -42,20 +43,22 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
     auto hub = CharHub::create(config, {.quit = [s] { s->quit_ = true; }, .send_break = {}});
     if (!hub) return hub.error();
     s->hub_ = std::move(*hub);
-    auto machine = Machine::create(
-        config, {monotonic_nanoseconds, s->hub_->serials(), s->hub_->debugcon()}, s->log_);
+    auto machine =
+        Machine::create(config, {monotonic_nanoseconds, s->hub_->serials(), s->hub_->debugcon()}, s->log_);
     if (!machine) return machine.error();
     s->machine_ = std::move(*machine);
     s->monitor_ = std::make_unique<Monitor>(*s->machine_);
     if (CharBackend* console = s->hub_->monitor()) {
         s->console_ = std::make_unique<MonitorConsole>(*s->monitor_, *console, s->hub_->monitor_echo());
-        s->console_->start();
     }
     return session;
 }
 
 void Session::take_input() {
-    if (!hub_->poll()) return;
+    const bool input = hub_->poll();
+    if (console_ && std::exchange(greeted_, hub_->monitor_peers()) != hub_->monitor_peers())
+        console_->start();
+    if (!input) return;
     if (console_) console_->poll();
     const auto& serials = hub_->serials();
     for (unsigned i = 0; i < serials.size(); ++i) {
@@ -66,7 +69,8 @@ void Session::take_input() {
 void Session::idle(Nanoseconds time) {
     const Nanoseconds wait = std::min(time, kLongestWait);
     hub_->wait(wait);
-    // Under the deterministic clock sleeping moves no guest time: when nothing came, the next slice skips ahead.
+    // Under the deterministic clock sleeping moves no guest time: when nothing came, the next slice skips
+    // ahead.
     skip_next_ = wait == time;
 }
 

@@ -55,10 +55,12 @@ TEST_F(Folder, FileTakesOutput) {
 TEST_F(Folder, SocketsCarryBothWays) {
     auto server = open("unix:" + path("s") + ",server");
     EXPECT_FALSE(server->connected());
+    EXPECT_EQ(server->peers(), 0U);
     server->write(bytes("lost: nobody listens"));
     auto client = open("unix:" + path("s"));
     server->poll();
     EXPECT_TRUE(server->connected());
+    EXPECT_EQ(server->peers(), 1U);
     server->write(bytes("to client"));
     client->write(bytes("to server"));
     server->poll();
@@ -71,6 +73,7 @@ TEST_F(Folder, SocketsCarryBothWays) {
     server->poll();
     client = open("unix:" + path("s"));
     server->poll();
+    EXPECT_EQ(server->peers(), 2U);
     server->write(bytes("again"));
     server->poll();
     client->poll();
