@@ -71,6 +71,10 @@ class Core {
     u64 retired = 0;
     // The run loop stops before `retired` would pass this.
     u64 stop_at = 0;
+    // Is this the boundary after an iteration of a repeated instruction that goes on? Then RF is set in what
+    // events push, and the instruction's breakpoint does not hit again (SDM vol. 3B 18.3.1.1).
+    bool in_repeat() const { return repeat_pause == retired; }
+    u64 repeat_pause = ~u64{0};  // `retired` at that boundary
 
     // --- mode ---
     // After any change of CR0, CR3, CR4, EFER, EFLAGS.VM/AC, CS, SS or a segment's hidden part: mode, MMU

@@ -215,7 +215,8 @@ bool Interpreter::fetch_one() {
 // SDM vol. 3B 18.2.4: instruction breakpoints are faults, before anything else of the instruction.
 bool Interpreter::code_breakpoint() {
     CpuState& s = core_.state;
-    if ((s.dr[7] & 0xFF) == 0 || (s.eflags & eflags::rf)) return false;
+    // Behind MOV SS they are suppressed as by RF (18.3.1.1).
+    if ((s.dr[7] & 0xFF) == 0 || (s.eflags & eflags::rf) || s.debug_shadow || core_.in_repeat()) return false;
     const u64 linear = core_.code_linear(s.rip);
     u64 hits = 0;
     for (unsigned n = 0; n < 4; ++n) {

@@ -69,7 +69,10 @@ bool repeat(String& s, One one, Many many, Done done) {
         const bool stop = finished || budget == 0 || c.attention;
         c.retire_iterations(stop ? n - 1 : n);
         if (stop) {
-            if (!finished) c.next_rip = c.rip;
+            if (!finished) {
+                c.next_rip = c.rip;
+                c.repeat_pause = c.retired + 1;
+            }
             return true;
         }
     }

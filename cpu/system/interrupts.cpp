@@ -249,6 +249,7 @@ bool deliver(Core& core, const Event& e) {
                  e.return_rip, s.seg(Seg::ss).selector, s.gpr[rsp], s.cr2, s.read_eflags());
     }
     core.faulted = false;
+    core.repeat_pause = ~u64{0};
     if (!core.mode.protected_mode) return deliver_real(core, e);
     if (core.mode.long_mode) return deliver_long(core, e);
     if (core.mode.v8086 && e.kind == InterruptKind::software) {
@@ -294,11 +295,11 @@ Event event_of(Core& core, const Fault& fault) {
     e.has_error_code = fault.has_error_code;
     e.error_code = fault.error_code;
     e.return_rip = fault.trap ? core.next_rip : core.rip;
-    e.set_rf = !fault.trap;
+    e.set_rf = !fault.trap || core.in_repeat();
     if (fault.vector == Vector::pf) s.cr2 = fault.address;
     if (fault.vector == Vector::db) {
         // An instruction breakpoint is the one fault that leaves RF as it is (SDM vol. 3B 18.3.1.1).
-        if (!(fault.address & (1u << 13))) e.set_rf = false;
+        if (!fault.trap && !(fault.address & (1u << 13))) e.set_rf = false;
         s.dr[6] = (s.dr[6] & ~u64{0xF}) | fault.address | 0xFFFF0FF0;
         s.dr[7] &= ~u64{1 << 13};
     }
@@ -355,7 +356,9 @@ bool deliver_fault(Core& core, const Fault& fault) {
 bool deliver_interrupt(Core& core, u8 vector, InterruptKind kind) {
     CpuState& s = core.state;
     core.rip = core.next_rip = s.rip;
-    if (deliver(core, Event{.vector = vector, .kind = kind, .return_rip = s.rip})) return true;
+    const bool in_repeat = core.in_repeat();
+    if (deliver(core, Event{.vector = vector, .kind = kind, .return_rip = s.rip, .set_rf = in_repeat}))
+        return true;
     return deliver_chain(core, core.fault, Class::benign);
 }
 
