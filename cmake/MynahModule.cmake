@@ -15,13 +15,6 @@ function(mynah_module)
     file(MAKE_DIRECTORY ${root})
     file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${M_NAME} ${root}/${M_NAME} SYMBOLIC)
 
-    foreach(source IN LISTS M_SOURCES)
-        if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source})
-            message(WARNING "${M_NAME}/${source} is listed but does not exist")
-            list(REMOVE_ITEM M_SOURCES ${source})
-        endif()
-    endforeach()
-
     if(NOT M_SOURCES)
         # A library needs one object: a module that is all headers gets an empty one from the build directory.
         set(empty ${CMAKE_BINARY_DIR}/empty/${M_NAME}.cpp)

@@ -2,8 +2,10 @@
 
 find_program(MYNAH_CCACHE ccache)
 if(MYNAH_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_C_COMPILER_LAUNCHER ${MYNAH_CCACHE})
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${MYNAH_CCACHE})
+    # Paths below the source tree are made relative, so that a fresh clone finds what another one compiled.
+    set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${MYNAH_CCACHE})
+    set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
 
 # Sanitizer and fuzzer instrumentation goes to everything, GoogleTest included.
