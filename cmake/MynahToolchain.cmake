@@ -2,8 +2,12 @@
 
 find_program(MYNAH_CCACHE ccache)
 if(MYNAH_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    # Paths below the source tree are made relative, so that a fresh clone finds what another one compiled.
-    set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${MYNAH_CCACHE})
+    set(launcher ${MYNAH_CCACHE})
+    # Relative paths, so that a fresh clone finds what another one compiled.
+    cmake_path(IS_PREFIX CMAKE_SOURCE_DIR ${CMAKE_BINARY_DIR} in_tree)
+    if(in_tree)
+        set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${MYNAH_CCACHE})
+    endif()
     set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
     set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
