@@ -159,7 +159,7 @@ void Cpu::visit(Archive& ar) {
     Core& c = impl_->core;
     if (!ar.loading()) c.state.pdpte = c.mmu.pdptes();
     ar(c.state);
-    ar.all(c.retired, c.intr_pin, c.repeat_pause);
+    ar.all(c.retired, c.intr_pin, c.repeat_pause, impl_->interpreter);
     if (impl_->apic != nullptr) impl_->apic->visit(ar);
     if (ar.loading()) {
         c.faulted = false;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/archive.h"
+#include "base/bits.h"
 #include "devices/io_apic.h"
 #include "devices/pic.h"
 
@@ -12,8 +13,8 @@ namespace mynah {
 
 class IrqRouter {
   public:
-    // Independent drivers of a line; their levels are ORed.
-    enum Source : u8 { isa, pci, hpet };
+    // Independent drivers of a line; their levels are ORed. COM3 and COM4 share lines with COM1 and COM2.
+    enum Source : u8 { isa, isa_second, pci, hpet };
 
     IrqRouter(Pic& pic, IoApic& io_apic) : pic_(pic), io_apic_(io_apic) {}
 

@@ -23,8 +23,8 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
       log_(log),
       memory_(std::move(memory)),
       deterministic_(config.clock == ClockMode::deterministic
-                         ? std::make_unique<DeterministicClock>(config.icount_shift,
-                                                                [this] { return cpu_ ? cpu_->instructions() : 0; })
+                         ? std::make_unique<DeterministicClock>(
+                               config.icount_shift, [this] { return cpu_ ? cpu_->instructions() : 0; })
                          : nullptr),
       realtime_(deterministic_ ? nullptr : std::make_unique<RealtimeClock>(host_.monotonic_ns)),
       time_(deterministic_ ? static_cast<TimeSource*>(deterministic_.get()) : realtime_.get()),
@@ -43,7 +43,8 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
                      .legacy = [this](unsigned irq, bool level) { irqs_.set(irq, IrqRouter::hpet, level); },
                      .legacy_changed =
                          [this](bool replaced) {
-                             for (const unsigned irq : {0u, 8u}) irqs_.hold_back(irq, IrqRouter::isa, replaced);
+                             for (const unsigned irq : {0u, 8u})
+                                 irqs_.hold_back(irq, IrqRouter::isa, replaced);
                          }}),
       keyboard_controller_(queue_, a20_, irqs_.line(1), irqs_.line(12), [this] { request_reset(); }),
       fw_cfg_(*memory_),
@@ -76,10 +77,11 @@ Status Pc::make_devices() {
     for (unsigned i = 0; i < 4; ++i) {
         static constexpr unsigned kIrqs[] = {4, 3, 4, 3};
         CharBackend* backend = i < host_.serials.size() ? host_.serials[i] : nullptr;
-        uarts_.push_back(std::make_unique<Uart>(fmt::format("uart{}", i), queue_, backend, irqs_.line(kIrqs[i])));
+        const IrqLine irq = irqs_.line(kIrqs[i], i < 2 ? IrqRouter::isa : IrqRouter::isa_second);
+        uarts_.push_back(std::make_unique<Uart>(fmt::format("uart{}", i), queue_, backend, irq));
     }
-    auto drives = Drives::create(
-        config_.drives, {queue_, log_, dma_, irqs_.line(6), irqs_.line(14), irqs_.line(15)});
+    auto drives =
+        Drives::create(config_.drives, {queue_, log_, dma_, irqs_.line(6), irqs_.line(14), irqs_.line(15)});
     if (!drives) return drives.error();
     drives_ = std::move(*drives);
     if (config_.vga) {
@@ -92,15 +94,19 @@ Status Pc::make_devices() {
         vga_ = std::make_unique<StdVga>(queue_, std::move(rom));
     }
     if (config_.isa_debug_exit) {
-        debug_exit_ = std::make_unique<DebugExit>(config_.isa_debug_exit->iosize, [this](int code) { finish(code); });
+        debug_exit_ =
+            std::make_unique<DebugExit>(config_.isa_debug_exit->iosize, [this](int code) { finish(code); });
     }
     if (config_.pc_testdev) {
-        testdev_ = std::make_unique<PcTestdev>(PcTestdev::Outputs{
-            .irq = [this](unsigned line, bool level) {
-                if (line < 16) irqs_.set(line, IrqRouter::isa, level);
-                else io_apic_.set_pin(line, level);
-            },
-            .flush_page = [this](u64) { cpu_->mmu().flush(); }});
+        testdev_ = std::make_unique<PcTestdev>(
+            PcTestdev::Outputs{.irq =
+                                   [this](unsigned line, bool level) {
+                                       if (line < 16)
+                                           irqs_.set(line, IrqRouter::isa, level);
+                                       else
+                                           io_apic_.set_pin(line, level);
+                                   },
+                               .flush_page = [this](u64) { cpu_->mmu().flush(); }});
     }
 
     pci_.connect_pirq([this](unsigned pirq, bool level) { isa_bridge_.set_pirq(pirq, level); });
@@ -194,9 +200,10 @@ Status Pc::map_optional_devices() {
 }
 
 std::vector<Device*> Pc::devices() {
-    std::vector<Device*> all{&pic_,    &io_apic_,     &pit_,        &system_control_, &rtc_,   &dma_,
-                             &hpet_,   &keyboard_controller_, &fw_cfg_, &pci_,        &host_bridge_,
-                             &isa_bridge_, &power_,   &post_,       &coprocessor_,    &debug_console_};
+    std::vector<Device*> all{&pic_,    &io_apic_, &pit_,         &system_control_,
+                             &rtc_,    &dma_,     &hpet_,        &keyboard_controller_,
+                             &fw_cfg_, &pci_,     &host_bridge_, &isa_bridge_,
+                             &power_,  &post_,    &coprocessor_, &debug_console_};
     for (const auto& uart : uarts_) all.push_back(uart.get());
     for (Device* d : drives_->devices()) all.push_back(d);
     if (vga_) all.push_back(vga_.get());

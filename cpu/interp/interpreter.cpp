@@ -44,6 +44,7 @@ Exit Interpreter::run(u64 budget) {
             const Fault f = c.fault;
             c.current = nullptr;
             if (!deliver_fault(c, f)) return Exit::shutdown;
+            count_delivery();
             c.attention = true;
             continue;
         }
@@ -58,6 +59,20 @@ Exit Interpreter::run(u64 budget) {
             run_blocks();
         }
     }
+}
+
+void Interpreter::count_delivery() {
+    Core& c = core_;
+    if (c.retired != storm_at_) {
+        storm_at_ = c.retired;
+        storm_ = 0;
+    }
+    if (++storm_ <= kStorm) return;
+    storm_at_ = ++c.retired;
+}
+
+void Interpreter::visit(Archive& ar) {
+    ar.all(storm_at_, storm_);
 }
 
 std::optional<Exit> Interpreter::attend() {

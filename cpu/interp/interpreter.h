@@ -17,13 +17,19 @@ class Interpreter {
     // Would an event wake the halted processor now?
     bool wakeable() const;
     BlockCache& blocks() { return cache_; }
+    void visit(Archive& ar);
 
   private:
     // Longest run of blocks before a look at the budget: bounds the host's stack should a compiler not
     // turn a step's last call into a jump.
     static constexpr u64 kStretch = 4096;
 
+    // The delivery of a fault is no instruction, but a guest that does nothing else would stop time: from
+    // this many without an instruction between them on, each counts as one.
+    static constexpr u32 kStorm = 4096;
+
     std::optional<Exit> attend();
+    void count_delivery();
     bool take_interrupt();
     void run_blocks();
     void step_one();
@@ -39,6 +45,8 @@ class Interpreter {
     Block step_block_{};
     bool careful_ = false;
     bool exit_requested_ = false;
+    u64 storm_at_ = 0;  // where `retired` stood at the last delivery
+    u32 storm_ = 0;     // deliveries there
 };
 
 }  // namespace mynah

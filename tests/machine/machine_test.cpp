@@ -147,6 +147,20 @@ TEST_F(MachineTest, ATripleFaultResets) {
     EXPECT_EQ(machine->run_state(), RunState::finished);
 }
 
+// INT3's handler is at FFFF:FFFF, where the fetch faults, and #GP's is there too: no instruction is ever
+// executed.
+TEST_F(MachineTest, AStormOfFaultsStillLetsTimePass) {
+    write_rom(
+        {0x31, 0xC0, 0x8E, 0xD8, 0xB8, 0xFF, 0xFF, 0xA3, 0x0C, 0x00, 0xA3, 0x0E, 0x00,    // vector 3
+         0xA3, 0x34, 0x00, 0xA3, 0x36, 0x00,                                              // vector 13
+         0xC7, 0x06, 0x18, 0x00, 0xFF, 0xFF, 0xC7, 0x06, 0x1A, 0x00, 0xFF, 0xFF, 0xCC});  // vector 6, INT3
+    auto machine = make(config());
+    ASSERT_TRUE(machine);
+    machine->run_until(2000, true);
+    EXPECT_EQ(machine->instructions(), 2000u);
+    EXPECT_EQ(machine->run_state(), RunState::running);
+}
+
 TEST_F(MachineTest, UsersMistakesAreSentences) {
     write_rom(kCount);
     const auto message = [&](const MachineConfig& c) {
