@@ -23,10 +23,12 @@ Steps condition_step(const Insn& i) {
             return with_word_size(i.osize, [&]<class T>() -> Steps {
                 if (!i.memory())
                     return {fast_step<&semantics::cmov<T, cc, RmField, Fast>>,
-                            slow_step<&semantics::cmov<T, cc, RmField, Slow>>};
+                            slow_step<&semantics::cmov<T, cc, RmField, Slow>>,
+                            record_step<&semantics::cmov<T, cc, RmField, Recorder>>};
                 using M = Memory<Form::any>;
                 return {fast_step<&semantics::cmov<T, cc, M, Fast>>,
-                        slow_step<&semantics::cmov<T, cc, M, Slow>>};
+                        slow_step<&semantics::cmov<T, cc, M, Slow>>,
+                        record_step<&semantics::cmov<T, cc, M, Recorder>>};
             });
         });
     }
@@ -34,9 +36,11 @@ Steps condition_step(const Insn& i) {
         return with_condition(i.cond, [&]<unsigned cc>() -> Steps {
             if (!i.memory())
                 return {fast_step<&semantics::setcc<cc, RmField, Fast>>,
-                        slow_step<&semantics::setcc<cc, RmField, Slow>>};
+                        slow_step<&semantics::setcc<cc, RmField, Slow>>,
+                        record_step<&semantics::setcc<cc, RmField, Recorder>>};
             using M = Memory<Form::any>;
-            return {fast_step<&semantics::setcc<cc, M, Fast>>, slow_step<&semantics::setcc<cc, M, Slow>>};
+            return {fast_step<&semantics::setcc<cc, M, Fast>>, slow_step<&semantics::setcc<cc, M, Slow>>,
+                    record_step<&semantics::setcc<cc, M, Recorder>>};
         });
     }
     return {};

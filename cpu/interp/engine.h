@@ -7,6 +7,7 @@
 
 #include "cpu/interp/steps.h"
 #include "cpu/semantics/operands.h"
+#include "cpu/semantics/recorder.h"
 #include "cpu/semantics/shift_value.h"
 
 namespace mynah {
@@ -313,9 +314,11 @@ class Slow : public Engine<Slow> {
     bool raise(Vector vector) { return c.raise(vector); }
 };
 
+// One selection for all engines: what records is chosen together with what executes.
 struct Steps {
     Step fast = nullptr;
     Step slow = nullptr;
+    RecordStep record = nullptr;
     explicit operator bool() const { return fast != nullptr; }
 };
 
@@ -335,6 +338,11 @@ const Entry* slow_step(Core& c, const Entry* e) {
     if (c.attention) return leave_behind(c, e);
     c.current = nullptr;
     return go_on(c, e + 1);
+}
+
+template <auto semantic>
+bool record_step(Recorder& r, const Insn& i) {
+    return semantic(r, i);
 }
 
 // What the slow code takes for an operand place: one address form for all.

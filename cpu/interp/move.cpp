@@ -7,7 +7,8 @@ namespace {
 
 template <class T, class D, class S>
 Steps mov() {
-    return {fast_step<&semantics::mov<T, D, S, Fast>>, slow_step<&semantics::mov<T, Any<D>, Any<S>, Slow>>};
+    return {fast_step<&semantics::mov<T, D, S, Fast>>, slow_step<&semantics::mov<T, Any<D>, Any<S>, Slow>>,
+            record_step<&semantics::mov<T, Any<D>, Any<S>, Recorder>>};
 }
 
 Steps mov_steps(const Insn& i) {
@@ -37,7 +38,8 @@ Steps movzx_steps(const Insn& i) {
     return with_word_size(i.osize, [&]<class T>() -> Steps {
         return with_rm<u32>(i, []<class S>() -> Steps {
             return {fast_step<&semantics::movzx<T, From, S, Fast>>,
-                    slow_step<&semantics::movzx<T, From, Any<S>, Slow>>};
+                    slow_step<&semantics::movzx<T, From, Any<S>, Slow>>,
+                    record_step<&semantics::movzx<T, From, Any<S>, Recorder>>};
         });
     });
 }
@@ -47,7 +49,8 @@ Steps movsx_steps(const Insn& i) {
     return with_word_size(i.osize, [&]<class T>() -> Steps {
         return with_rm<u32>(i, []<class S>() -> Steps {
             return {fast_step<&semantics::movsx<T, From, S, Fast>>,
-                    slow_step<&semantics::movsx<T, From, Any<S>, Slow>>};
+                    slow_step<&semantics::movsx<T, From, Any<S>, Slow>>,
+                    record_step<&semantics::movsx<T, From, Any<S>, Recorder>>};
         });
     });
 }
@@ -55,7 +58,8 @@ Steps movsx_steps(const Insn& i) {
 Steps lea_steps(const Insn& i) {
     return with_word_size(i.osize, [&]<class T>() -> Steps {
         return with_memory<u32>(i, []<class M>() -> Steps {
-            return {fast_step<&semantics::lea<T, M, Fast>>, slow_step<&semantics::lea<T, Any<M>, Slow>>};
+            return {fast_step<&semantics::lea<T, M, Fast>>, slow_step<&semantics::lea<T, Any<M>, Slow>>,
+                    record_step<&semantics::lea<T, Any<M>, Recorder>>};
         });
     });
 }
@@ -64,10 +68,12 @@ Steps xchg_steps(const Insn& i) {
     return with_size(i.osize, [&]<class T>() -> Steps {
         if (i.opcode >= 0x90)
             return {fast_step<&semantics::xchg<T, Fixed<rax>, RegField, Fast>>,
-                    slow_step<&semantics::xchg<T, Fixed<rax>, RegField, Slow>>};
+                    slow_step<&semantics::xchg<T, Fixed<rax>, RegField, Slow>>,
+                    record_step<&semantics::xchg<T, Fixed<rax>, RegField, Recorder>>};
         return with_rm<T>(i, []<class D>() -> Steps {
             return {fast_step<&semantics::xchg<T, D, RegField, Fast>>,
-                    slow_step<&semantics::xchg<T, Any<D>, RegField, Slow>>};
+                    slow_step<&semantics::xchg<T, Any<D>, RegField, Slow>>,
+                    record_step<&semantics::xchg<T, Any<D>, RegField, Recorder>>};
         });
     });
 }
@@ -95,7 +101,8 @@ Steps move_step(const Insn& i) {
                 return with_rm<u32>(i, []<class S>() -> Steps { return mov<u32, RegField, S>(); });
             return with_rm<u32>(i, []<class S>() -> Steps {
                 return {fast_step<&semantics::movsx<u64, u32, S, Fast>>,
-                        slow_step<&semantics::movsx<u64, u32, Any<S>, Slow>>};
+                        slow_step<&semantics::movsx<u64, u32, Any<S>, Slow>>,
+                        record_step<&semantics::movsx<u64, u32, Any<S>, Recorder>>};
             });
         case Op::LEA:
             return lea_steps(i);
@@ -105,24 +112,28 @@ Steps move_step(const Insn& i) {
             switch (i.osize) {
                 case 2:
                     return {fast_step<&semantics::widen_accumulator<u16, u8, Fast>>,
-                            slow_step<&semantics::widen_accumulator<u16, u8, Slow>>};
+                            slow_step<&semantics::widen_accumulator<u16, u8, Slow>>,
+                            record_step<&semantics::widen_accumulator<u16, u8, Recorder>>};
                 case 4:
                     return {fast_step<&semantics::widen_accumulator<u32, u16, Fast>>,
-                            slow_step<&semantics::widen_accumulator<u32, u16, Slow>>};
+                            slow_step<&semantics::widen_accumulator<u32, u16, Slow>>,
+                            record_step<&semantics::widen_accumulator<u32, u16, Recorder>>};
                 default:
                     return {fast_step<&semantics::widen_accumulator<u64, u32, Fast>>,
-                            slow_step<&semantics::widen_accumulator<u64, u32, Slow>>};
+                            slow_step<&semantics::widen_accumulator<u64, u32, Slow>>,
+                            record_step<&semantics::widen_accumulator<u64, u32, Recorder>>};
             }
         case Op::CWD:
             return with_word_size(i.osize, []<class T>() -> Steps {
                 return {fast_step<&semantics::sign_to_dx<T, Fast>>,
-                        slow_step<&semantics::sign_to_dx<T, Slow>>};
+                        slow_step<&semantics::sign_to_dx<T, Slow>>,
+                        record_step<&semantics::sign_to_dx<T, Recorder>>};
             });
         case Op::NOP:
         case Op::PAUSE:
         case Op::PREFETCH:
         case Op::ENDBR:
-            return {fast_step<&nothing<Fast>>, slow_step<&nothing<Slow>>};
+            return {fast_step<&nothing<Fast>>, slow_step<&nothing<Slow>>, record_step<&nothing<Recorder>>};
         default:
             return {};
     }

@@ -11,15 +11,6 @@ bool too_long(Core& c, const Insn&) {
     return c.raise(Vector::gp, 0);
 }
 
-Steps hot_steps(const Insn& i, Site site) {
-    if (const Steps s = alu_step(i)) return s;
-    if (const Steps s = alu2_step(i)) return s;
-    if (const Steps s = move_step(i)) return s;
-    if (const Steps s = condition_step(i)) return s;
-    if (const Steps s = shift_step(i)) return s;
-    return stack_step(i, site);
-}
-
 Handler handler_of(const Insn& i) {
     if (const Handler h = integer_handler(i)) return h;
     if (const Handler h = string_handler(i)) return h;
@@ -32,6 +23,15 @@ Handler handler_of(const Insn& i) {
 
 }  // namespace
 
+Steps semantic_steps(const Insn& i, Site site) {
+    if (const Steps s = alu_step(i)) return s;
+    if (const Steps s = alu2_step(i)) return s;
+    if (const Steps s = move_step(i)) return s;
+    if (const Steps s = condition_step(i)) return s;
+    if (const Steps s = shift_step(i)) return s;
+    return stack_step(i, site);
+}
+
 bool select_step(Entry& e, DecodeStatus status, Site site) {
     if (status != DecodeStatus::ok) {
         e.step = call_handler_last;
@@ -41,7 +41,7 @@ bool select_step(Entry& e, DecodeStatus status, Site site) {
     // The constant one of D0 and D1.
     if (e.insn.op >= Op::ROL && e.insn.op <= Op::SAR && (e.insn.opcode == 0xD0 || e.insn.opcode == 0xD1))
         e.insn.imm = 1;
-    if (const Steps s = hot_steps(e.insn, site)) {
+    if (const Steps s = semantic_steps(e.insn, site)) {
         e.step = s.fast;
         e.slow = s.slow;
         return false;

@@ -11,7 +11,8 @@ using semantics::ShiftKind;
 template <class T, ShiftKind kind, class D, class S>
 Steps shift() {
     return {fast_step<&semantics::shift<T, kind, D, S, Fast>>,
-            slow_step<&semantics::shift<T, kind, D, S, Slow>>};
+            slow_step<&semantics::shift<T, kind, D, S, Slow>>,
+            record_step<&semantics::shift<T, kind, D, S, Recorder>>};
 }
 
 // C0, C1: by an immediate; D0, D1: by one (the decoder gives imm = 1); D2, D3: by CL.
@@ -28,7 +29,8 @@ Steps shift_steps(const Insn& i) {
 template <class T, bool left, class D, class S>
 Steps double_shift() {
     return {fast_step<&semantics::double_shift<T, left, D, S, Fast>>,
-            slow_step<&semantics::double_shift<T, left, D, S, Slow>>};
+            slow_step<&semantics::double_shift<T, left, D, S, Slow>>,
+            record_step<&semantics::double_shift<T, left, D, S, Recorder>>};
 }
 
 template <bool left>
@@ -48,7 +50,8 @@ Steps double_shift_steps(const Insn& i) {
 template <class T, BitKind kind, class D, class S>
 Steps bit_test() {
     return {fast_step<&semantics::bit_test<T, kind, D, S, Fast>>,
-            slow_step<&semantics::bit_test<T, kind, D, S, Slow>>};
+            slow_step<&semantics::bit_test<T, kind, D, S, Slow>>,
+            record_step<&semantics::bit_test<T, kind, D, S, Recorder>>};
 }
 
 // Memory with a bit number in a register reaches far: see bit_string() in integer.cpp.
@@ -66,7 +69,8 @@ Steps bit_steps(const Insn& i) {
 
 template <class T, class A, class B>
 Steps imul() {
-    return {fast_step<&semantics::imul<T, A, B, Fast>>, slow_step<&semantics::imul<T, A, Any<B>, Slow>>};
+    return {fast_step<&semantics::imul<T, A, B, Fast>>, slow_step<&semantics::imul<T, A, Any<B>, Slow>>,
+            record_step<&semantics::imul<T, A, Any<B>, Recorder>>};
 }
 
 }  // namespace

@@ -21,12 +21,14 @@ Steps with_stack(const Insn& i, Site s, F f) {
 template <class T, unsigned stack, class S>
 Steps push() {
     return {fast_step<&semantics::push<T, stack, S, Fast>>,
-            slow_step<&semantics::push<T, stack, Any<S>, Slow>>};
+            slow_step<&semantics::push<T, stack, Any<S>, Slow>>,
+            record_step<&semantics::push<T, stack, Any<S>, Recorder>>};
 }
 
 template <class T, unsigned stack, class D>
 Steps pop() {
-    return {fast_step<&semantics::pop<T, stack, D, Fast>>, slow_step<&semantics::pop<T, stack, D, Slow>>};
+    return {fast_step<&semantics::pop<T, stack, D, Fast>>, slow_step<&semantics::pop<T, stack, D, Slow>>,
+            record_step<&semantics::pop<T, stack, D, Recorder>>};
 }
 
 }  // namespace
@@ -49,7 +51,8 @@ Steps stack_step(const Insn& i, Site s) {
     if (i.op == Op::LEAVE) {
         return with_stack(i, s, []<class T, unsigned stack>() -> Steps {
             return {fast_step<&semantics::leave<T, stack, Fast>>,
-                    slow_step<&semantics::leave<T, stack, Slow>>};
+                    slow_step<&semantics::leave<T, stack, Slow>>,
+                    record_step<&semantics::leave<T, stack, Recorder>>};
         });
     }
     return {};
