@@ -89,12 +89,20 @@ bool load_constant(Core& c, const Insn& i) {
     return push_or_overflow(u, fpu::x87_constant(sti(i), u.env().rounding()));
 }
 
+bool address_passes(Unit& u, unsigned size) {
+    u64 address;
+    return u.core.linear(u.insn.seg, u.core.effective_address(u.insn), size, Access::write, address) &&
+           u.core.probe_write(address, size);
+}
+
 // A store to memory: `value` makes what is stored of ST(0), with `indefinite` for a masked stack underflow.
+// The operand's segment and page are checked even if an unmasked exception keeps the store from happening.
 template <bool pops, class T, class Store, class F>
 bool store_with(Unit& u, T indefinite, Store store, F value) {
+    constexpr unsigned kStored = std::is_integral_v<T> ? sizeof(T) : 10;
     if (u.empty(0)) {
         const bool masked = u.x.control & fpu::flag::invalid;
-        if (masked && !store(indefinite)) return false;
+        if (!(masked ? store(indefinite) : address_passes(u, kStored))) return false;
         u.enter();
         if (u.stack_underflow() && pops) u.pop();
         return true;
@@ -102,6 +110,7 @@ bool store_with(Unit& u, T indefinite, Store store, F value) {
     Env e = u.env();
     const T v = value(u.st(0), e);
     if (u.prevents_store(e)) {
+        if (!address_passes(u, kStored)) return false;
         // Without a result there is no PE either.
         u.enter();
         e.flags &= ~fpu::flag::inexact;

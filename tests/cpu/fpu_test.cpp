@@ -1,6 +1,6 @@
 // Portable checks of cpu/fpu: the fast paths against the integer ones, fixed results, and a digest of
-// millions of results that was recorded where the host CPU had confirmed each of them (fpu_sse_host_test,
-// x87_host_test).
+// millions of results: a check against regressions and that every host computes the same. The results
+// themselves are held against a processor in fpu_sse_host_test and x87_host_test.
 #include <gtest/gtest.h>
 
 #include "cpu/fpu/arith.h"
