@@ -137,8 +137,7 @@ TEST_F(MachineTest, ResetStartsAgainAndNoRebootEnds) {
 }
 
 TEST_F(MachineTest, ATripleFaultResets) {
-    write_rom(
-        {0x0F, 0x01, 0x1E, 0x00, 0x00, 0x2E, 0x0F, 0x01, 0x1E, 0x20, 0x00, 0xCC});  // LIDT of zeros, INT3
+    write_rom({0x2E, 0x0F, 0x01, 0x1E, 0x07, 0x00, 0xCC, 0, 0, 0, 0, 0, 0});  // LIDT CS:[7] (zeros), INT3
     MachineConfig c = config();
     c.reboot = false;
     auto machine = make(c);
