@@ -16,6 +16,7 @@ namespace mynah {
 
 class Core;
 class LocalApic;
+struct CpuModel;
 class Log;
 
 // Why run() came back.
@@ -29,7 +30,8 @@ enum class Exit : u8 {
 class Cpu {
   public:
     // `model` is a name of -cpu. Error: unknown model, with the list. Everything passed must outlive the Cpu.
-    static Result<std::unique_ptr<Cpu>> create(std::string_view model, PhysicalMap& memory, CpuHost& host, Log& log);
+    static Result<std::unique_ptr<Cpu>> create(std::string_view model, PhysicalMap& memory, CpuHost& host,
+                                               Log& log);
     static std::vector<std::string_view> model_names();
     ~Cpu();
 
@@ -52,6 +54,7 @@ class Cpu {
     // Would an interrupt wake a halted processor now?
     bool wakeable() const;
 
+    const CpuModel& model() const;
     // The local APIC, or null on a model without one.
     LocalApic* apic();
     void apic_timer_expired();
@@ -59,6 +62,8 @@ class Cpu {
     // After the state was written from outside (direct boot, gdb): recomputes everything derived from it.
     CpuState& state();
     void state_changed();
+    // As WRMSR at CPL 0; without effect where that would fault. For direct boot.
+    void write_msr(u32 index, u64 value);
     Mmu& mmu();
 
     // For `info registers`, QEMU's layout.

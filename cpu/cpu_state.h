@@ -45,13 +45,14 @@ struct DescriptorTable {
 };
 
 namespace cr0 {
-inline constexpr u64 pe = 1u << 0, mp = 1u << 1, em = 1u << 2, ts = 1u << 3, et = 1u << 4, ne = 1u << 5, wp = 1u << 16,
-                     am = 1u << 18, nw = 1u << 29, cd = 1u << 30, pg = 1u << 31;
+inline constexpr u64 pe = 1u << 0, mp = 1u << 1, em = 1u << 2, ts = 1u << 3, et = 1u << 4, ne = 1u << 5,
+                     wp = 1u << 16, am = 1u << 18, nw = 1u << 29, cd = 1u << 30, pg = 1u << 31;
 }
 namespace cr4 {
 inline constexpr u64 vme = 1u << 0, pvi = 1u << 1, tsd = 1u << 2, de = 1u << 3, pse = 1u << 4, pae = 1u << 5,
-                     mce = 1u << 6, pge = 1u << 7, pce = 1u << 8, osfxsr = 1u << 9, osxmmexcpt = 1u << 10, umip = 1u << 11,
-                     fsgsbase = 1u << 16, pcide = 1u << 17, osxsave = 1u << 18, smep = 1u << 20, smap = 1u << 21;
+                     mce = 1u << 6, pge = 1u << 7, pce = 1u << 8, osfxsr = 1u << 9, osxmmexcpt = 1u << 10,
+                     umip = 1u << 11, fsgsbase = 1u << 16, pcide = 1u << 17, osxsave = 1u << 18,
+                     smep = 1u << 20, smap = 1u << 21;
 }
 namespace efer {
 inline constexpr u64 sce = 1u << 0, lme = 1u << 8, lma = 1u << 10, nxe = 1u << 11, ffxsr = 1u << 14;
@@ -61,9 +62,9 @@ inline constexpr u64 sce = 1u << 0, lme = 1u << 8, lma = 1u << 10, nxe = 1u << 1
 struct X87State {
     std::array<fpu::F80, 8> regs{};
     u16 control = 0x37F;
-    u16 status = 0;   // with TOP in 11-13
-    u8 valid = 0;     // bit per physical register: tag is not Empty
-    u16 opcode = 0;   // FOP, 11 bits
+    u16 status = 0;  // with TOP in 11-13
+    u8 valid = 0;    // bit per physical register: tag is not Empty
+    u16 opcode = 0;  // FOP, 11 bits
     u16 fcs = 0, fds = 0;
     u64 fip = 0, fdp = 0;
 
@@ -105,7 +106,7 @@ struct CpuState {
     // [16] is always 0: the register of "no base" and "no index".
     std::array<u64, 17> gpr{};
     u64 rip = 0;
-    LazyFlags flags;       // CF PF AF ZF SF OF
+    LazyFlags flags;             // CF PF AF ZF SF OF
     u32 eflags = eflags::fixed;  // all others; the arithmetic bits here are 0
     std::array<SegmentRegister, 8> segs{};
     DescriptorTable gdtr, idtr;
@@ -121,8 +122,8 @@ struct CpuState {
     bool debug_shadow = false;      // after MOV SS / POP SS: #DB, INTR and NMI wait one instruction
     bool nmi_blocked = false;
     bool nmi_pending = false;
-    u64 pending_debug = 0;          // DR6 bits to be reported at the next boundary
-    std::array<u64, 4> pdpte{};     // PAE page-directory-pointer registers
+    u64 pending_debug = 0;       // DR6 bits to be reported at the next boundary
+    std::array<u64, 4> pdpte{};  // PAE page-directory-pointer registers
 
     SegmentRegister& seg(Seg s) { return segs[static_cast<unsigned>(s)]; }
     const SegmentRegister& seg(Seg s) const { return segs[static_cast<unsigned>(s)]; }

@@ -6,8 +6,8 @@
 namespace mynah {
 
 enum class Vector : u8 {
-    de = 0,   // divide error
-    db = 1,   // debug
+    de = 0,  // divide error
+    db = 1,  // debug
     nmi = 2,
     bp = 3,   // breakpoint
     of = 4,   // overflow
@@ -29,9 +29,9 @@ enum class Vector : u8 {
 struct Fault {
     Vector vector = Vector::ud;
     bool has_error_code = false;
-    bool trap = false;     // delivered after the instruction: the saved RIP is the next one (#DB single step)
+    bool trap = false;  // delivered after the instruction: the saved RIP is the next one (#DB single step)
     u32 error_code = 0;
-    u64 address = 0;       // CR2 for #PF; the DR6 bits to set for #DB
+    u64 address = 0;  // CR2 for #PF; the DR6 bits to set for #DB
 };
 
 }  // namespace mynah

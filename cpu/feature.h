@@ -17,8 +17,8 @@ enum class Feature : u8 {
     msr,
     cx8,
     cmov,
-    fcmov,   // FPU and CMOV
-    fcomi,   // likewise
+    fcmov,  // FPU and CMOV
+    fcomi,  // likewise
     mmx,
     fxsr,
     sep,

@@ -44,7 +44,8 @@ class LazyFlags {
         if constexpr (sizeof(T) == 8) {
             carries_ = carry_out & (kCf | kOf | kAf);
         } else {
-            carries_ = (static_cast<u64>(carry_out) << (64 - 8 * sizeof(T)) & (kCf | kOf)) | (carry_out & kAf);
+            carries_ =
+                (static_cast<u64>(carry_out) << (64 - 8 * sizeof(T)) & (kCf | kOf)) | (carry_out & kAf);
         }
     }
     // After a logical operation: CF, OF and AF are 0.
@@ -59,7 +60,9 @@ class LazyFlags {
     bool af() const { return carries_ & kAf; }
     bool zf() const { return result_ == 0; }
     bool sf() const { return ((result_ >> 63) ^ (carries_ >> 1)) & 1; }
-    bool pf() const { return (std::popcount(static_cast<u8>(result_)) + 1 + static_cast<int>(carries_ & 1)) & 1; }
+    bool pf() const {
+        return (std::popcount(static_cast<u8>(result_)) + 1 + static_cast<int>(carries_ & 1)) & 1;
+    }
 
     void set_cf(bool on) {
         const bool o = of();
@@ -70,28 +73,46 @@ class LazyFlags {
     void set_zf(bool on) { set(with(eflags::zf, on)); }
 
     u32 get() const {
-        return (cf() ? eflags::cf : 0) | (pf() ? eflags::pf : 0) | (af() ? eflags::af : 0) | (zf() ? eflags::zf : 0) |
-               (sf() ? eflags::sf : 0) | (of() ? eflags::of : 0);
+        return (cf() ? eflags::cf : 0) | (pf() ? eflags::pf : 0) | (af() ? eflags::af : 0) |
+               (zf() ? eflags::zf : 0) | (sf() ? eflags::sf : 0) | (of() ? eflags::of : 0);
     }
     // Takes the arithmetic bits of `f`.
     void set(u32 f) {
-        const bool z = f & eflags::zf, s = f & eflags::sf, p = f & eflags::pf, c = f & eflags::cf, o = f & eflags::of;
+        const bool z = f & eflags::zf, s = f & eflags::sf, p = f & eflags::pf, c = f & eflags::cf,
+                   o = f & eflags::of;
         result_ = z ? 0 : 0x100;  // not negative, low byte 0: even parity
-        carries_ = (u64{c} << 63) | (u64{c != o} << 62) | (f & eflags::af ? kAf : 0) | (u64{s} << 1) | u64{!p};
+        carries_ =
+            (u64{c} << 63) | (u64{c != o} << 62) | (f & eflags::af ? kAf : 0) | (u64{s} << 1) | u64{!p};
     }
 
     // Condition code 0-15 as in Jcc (SDM vol. 1 app. B).
     bool condition(unsigned cc) const {
         bool v = false;
         switch (cc >> 1) {
-            case 0: v = of(); break;
-            case 1: v = cf(); break;
-            case 2: v = zf(); break;
-            case 3: v = cf() || zf(); break;
-            case 4: v = sf(); break;
-            case 5: v = pf(); break;
-            case 6: v = sf() != of(); break;
-            default: v = zf() || sf() != of(); break;
+            case 0:
+                v = of();
+                break;
+            case 1:
+                v = cf();
+                break;
+            case 2:
+                v = zf();
+                break;
+            case 3:
+                v = cf() || zf();
+                break;
+            case 4:
+                v = sf();
+                break;
+            case 5:
+                v = pf();
+                break;
+            case 6:
+                v = sf() != of();
+                break;
+            default:
+                v = zf() || sf() != of();
+                break;
         }
         return v != static_cast<bool>(cc & 1);
     }
