@@ -80,7 +80,8 @@ GuestCpu::GuestCpu(std::string_view model) : box_(kData + kDataSize + MiB, model
     CpuState& s = box_.state();
     s.cr0 = cr0::pe | cr0::pg | cr0::wp | cr0::ne | cr0::et | cr0::mp;
     s.cr3 = kTables;
-    s.cr4 = cr4::pae | cr4::osfxsr | cr4::osxmmexcpt | cr4::pge;
+    s.cr4 = cr4::pae | cr4::osfxsr | cr4::osxmmexcpt | cr4::pge | cr4::osxsave;
+    s.xcr0 = 3;
     s.efer = efer::lme | efer::lma | efer::nxe | efer::sce;
     s.gdtr = {.base = kGdt, .limit = 0x7F};
     s.idtr = {.base = kIdt, .limit = 0x1FF};
@@ -100,12 +101,16 @@ Outcome GuestCpu::run(const UserState& in) {
     for (unsigned n = 0; n < 16; ++n) s.gpr[n] = in.gpr[n];
     s.rip = in.rip;
     s.write_eflags(in.eflags | eflags::intr);
-    const SegmentRegister data{.selector = 0x2B, .attributes = 0xCF3, .limit = 0xFFFFFFFF, .base = 0};
+    SegmentRegister data{.selector = 0x2B, .attributes = 0xCF3, .limit = 0xFFFFFFFF, .base = 0};
+    if (in.segmented) data.limit = kDataSize - 1, data.base = kData;
+    if (in.code_size == 2) data.attributes = 0x0F3;
     for (const Seg g : {Seg::es, Seg::ss, Seg::ds, Seg::fs, Seg::gs}) s.seg(g) = data;
     s.seg(Seg::cs) = {.selector = static_cast<u16>(in.code_size == 8 ? 0x33 : 0x23),
                       .attributes = static_cast<u16>(in.code_size == 8 ? 0xAFB : 0xCFB),
                       .limit = 0xFFFFFFFF,
                       .base = 0};
+    if (in.code_size == 2)
+        s.seg(Seg::cs) = {.selector = 0x17, .attributes = 0x0FB, .limit = kCodeSize - 1, .base = kCode};
     s.activity = Activity::running;
     s.pending_debug = 0;
     s.interrupt_shadow = s.debug_shadow = false;
@@ -119,10 +124,12 @@ Outcome GuestCpu::run(const UserState& in) {
         if (s.rip != in.rip) break;
         // Still there: an iteration of a repeated instruction, or a branch to itself.
         bool repeats = false;
-        for (unsigned k = 0; k < 14; ++k) repeats = repeats || (box_.read(in.rip + k, 1) & 0xFE) == 0xF2;
+        for (unsigned k = 0; k < 14; ++k)
+            repeats = repeats || (box_.read(in.code_address() + k, 1) & 0xFE) == 0xF2;
         if (!repeats) break;
     }
     out.state.code_size = in.code_size;
+    out.state.segmented = in.segmented;
     if (s.seg(Seg::cs).rpl() == 0) {
         if (s.activity == Activity::running) box_.cpu->run(1);  // the handler's HLT
         out.vector = static_cast<int>((s.rip - 1 - kHandlers) / 16);

@@ -1,7 +1,10 @@
 #include "diff/native.h"
 
+#include <asm/ldt.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -15,6 +18,29 @@ constexpr u64 kResumeFlag = 0x10000;
 constexpr size_t kSignalStack = 1 << 18;
 constexpr int kRegisters[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                 REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+
+// Entries of our LDT: the data window with a 32-bit and with a 16-bit stack pointer, the code window as
+// 16-bit code.
+enum LocalSegment : unsigned { data32, data16, code16 };
+constexpr u16 selector(LocalSegment n) {
+    return static_cast<u16>(n << 3 | 7);
+}
+constexpr u16 kFlatData = 0x2B;
+
+bool make_segment(LocalSegment n, u64 base, u64 size, bool big, bool code) {
+    user_desc d{};
+    d.entry_number = n;
+    d.base_addr = static_cast<unsigned>(base);
+    d.limit = static_cast<unsigned>(size - 1);
+    d.seg_32bit = big;
+    d.contents = code ? 2 : 0;
+    d.useable = 1;
+    return syscall(SYS_modify_ldt, 1, &d, sizeof d) == 0;
+}
+
+void load_data_segments(u16 s) {
+    asm volatile("mov %0, %%ds; mov %0, %%es" : : "r"(static_cast<u32>(s)));
+}
 
 // The signal handlers' business: one run at a time, in one thread.
 struct Session {
@@ -41,8 +67,11 @@ void load(ucontext_t* u, const UserState& s) {
     for (unsigned n = 0; n < 16; ++n) g[kRegisters[n]] = static_cast<greg_t>(s.gpr[n]);
     g[REG_RIP] = static_cast<greg_t>(s.rip);
     g[REG_EFL] = static_cast<greg_t>(s.eflags | kTrapFlag | 0x200);
-    g[REG_CSGSFS] = static_cast<greg_t>((static_cast<u64>(g[REG_CSGSFS]) & ~u64{0xFFFF}) |
-                                        (s.code_size == 8 ? 0x33 : 0x23));
+    const u16 code = s.code_size == 8 ? 0x33 : s.code_size == 4 ? 0x23 : selector(code16);
+    const u16 data = !s.segmented ? kFlatData : selector(s.code_size == 2 ? data16 : data32);
+    g[REG_CSGSFS] = static_cast<greg_t>((static_cast<u64>(g[REG_CSGSFS]) & 0x0000FFFFFFFF0000) | code |
+                                        static_cast<u64>(data) << 48);
+    load_data_segments(data);
     u8* fx = reinterpret_cast<u8*>(u->uc_mcontext.fpregs);
     std::memcpy(fx, s.fx.data(), 416);
     if (session.extended_size > 512) {
@@ -76,13 +105,15 @@ void on_signal(int, siginfo_t*, void* context) {
     const int vector = static_cast<int>(g[REG_TRAPNO]);
     const bool stepped = vector == 1;
     if (stepped && static_cast<u64>(g[REG_RIP]) == session.in->rip) {
-        const u8* code = reinterpret_cast<const u8*>(session.in->rip);
+        const u8* code = reinterpret_cast<const u8*>(session.in->code_address());
         for (unsigned n = 0; n < 14; ++n)
             if ((code[n] & 0xFE) == 0xF2) return;  // an iteration; go on
     }
     Outcome& out = *session.out;
     store(u, out.state);
     out.state.code_size = session.in->code_size;
+    out.state.segmented = session.in->segmented;
+    load_data_segments(kFlatData);
     out.vector = stepped ? -1 : vector;
     out.error_code = stepped ? 0 : static_cast<u64>(g[REG_ERR]);
     out.cr2 = vector == 14 ? static_cast<u64>(g[REG_CR2]) : 0;
@@ -114,7 +145,10 @@ NativeCpu::NativeCpu() {
     sigfillset(&action.sa_mask);
     for (const int s : {SIGUSR2, SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) sigaction(s, &action, nullptr);
     // 32-bit code needs data segments; 64-bit code does not look at them.
-    asm volatile("mov %0, %%ds; mov %0, %%es" : : "r"(0x2B));
+    load_data_segments(kFlatData);
+    segments_ = make_segment(data32, kData, kDataSize, true, false) &&
+                make_segment(data16, kData, kDataSize, false, false) &&
+                make_segment(code16, kCode, kCodeSize, false, true);
 }
 
 NativeCpu::~NativeCpu() {

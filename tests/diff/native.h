@@ -16,6 +16,8 @@ class NativeCpu {
     NativeCpu& operator=(const NativeCpu&) = delete;
     // False: the addresses could not be had.
     bool usable() const { return usable_; }
+    // Segments for 16-bit code and 16-bit addresses could be had.
+    bool has_segments() const { return segments_; }
 
     std::span<u8> code();
     std::span<u8> data();
@@ -24,6 +26,7 @@ class NativeCpu {
 
   private:
     bool usable_ = false;
+    bool segments_ = false;
     void* signal_stack_ = nullptr;
 };
 

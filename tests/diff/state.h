@@ -18,9 +18,16 @@ struct UserState {
     std::array<u64, 16> gpr{};
     u64 rip = 0;
     u32 eflags = 2;
-    u8 code_size = 8;  // 4 or 8
+    u8 code_size = 8;  // 2, 4 or 8
+    // DS, ES and SS are the data window, from its first byte to its last: what 16-bit addresses reach. With
+    // code_size 2 CS is the code window too.
+    bool segmented = false;
     // As FXSAVE stores it in 64-bit mode: x87 in the first 160 bytes, XMM from 160 on.
     std::array<u8, 512> fx{};
+
+    u64 code_base() const { return code_size == 2 ? kCode : 0; }
+    u64 data_base() const { return segmented ? kData : 0; }
+    u64 code_address() const { return code_base() + rip; }
 };
 
 struct Outcome {
