@@ -15,7 +15,7 @@ u64 cut(u64 v, unsigned size) {
 
 // A branch out of the code segment faults at the branch.
 bool reachable(const Core& c, u64 target) {
-    return target < c.code_end && (!c.mode.code64() || canonical(target));
+    return c.mode.code64() ? canonical(target) : target < c.code_end;
 }
 
 const Entry* fault_gp(Core& c, const Entry* e) {

@@ -119,7 +119,7 @@ Block* Interpreter::find_block(bool& alone) {
     Core& c = core_;
     alone = false;
     const u64 rip = c.state.rip;
-    if (rip >= c.code_end) {
+    if (!c.mode.code64() && rip >= c.code_end) {
         c.rip = c.next_rip = rip;
         c.raise(Vector::gp, 0);
         return nullptr;
@@ -182,8 +182,8 @@ bool Interpreter::fetch_one() {
     Core& c = core_;
     const u64 rip = c.state.rip;
     c.rip = c.next_rip = rip;
-    if (rip >= c.code_end) return c.raise(Vector::gp, 0);
-    const u64 limit = std::min<u64>(c.code_end - rip, kMaxLength);
+    if (!c.mode.code64() && rip >= c.code_end) return c.raise(Vector::gp, 0);
+    const u64 limit = c.mode.code64() ? kMaxLength : std::min<u64>(c.code_end - rip, kMaxLength);
     const u64 linear = c.code_linear(rip);
     if (c.mode.code64() && sign_extend(linear, 48) != linear) return c.raise(Vector::gp, 0);
     u8 bytes[kMaxLength];
