@@ -152,12 +152,9 @@ bool interrupt_return(Core& core, unsigned osize) {
     } else {
         ok = return_protected(core, osize);
     }
-    // Also a faulting IRET ends the blocking of NMIs (SDM vol. 3A 6.7.1: "the IRET instruction"); one that
-    // does not complete is executed again, so only completion counts here.
-    if (ok) {
-        s.nmi_blocked = false;
-        core.attention = true;
-    }
+    // A faulting IRET ends the blocking of NMIs as well (SDM vol. 3C 28.2.3, "NMI unblocking due to IRET").
+    s.nmi_blocked = false;
+    core.attention = true;
     return ok;
 }
 
