@@ -156,7 +156,7 @@ void Piix4Pm::update() {
 
 // --- registers ---
 
-u8 Piix4Pm::read_pm(u64 offset) {
+u8 Piix4Pm::read_pm(u64 offset, u64 ticks) {
     switch (offset) {
         case 0x00:
         case 0x01:
@@ -171,7 +171,7 @@ u8 Piix4Pm::read_pm(u64 offset) {
         case 0x08:
         case 0x09:
         case 0x0A:
-            return static_cast<u8>(timer_ticks() >> (8 * (offset & 3)));
+            return static_cast<u8>(ticks >> (8 * (offset & 3)));
         case 0x0B:  // the timer has 24 bits
         case 0x14:  // reading PLVL2 or PLVL3 would stop the clock until an interrupt
         case 0x15:
@@ -250,9 +250,12 @@ void Piix4Pm::write_smbus(u64 offset, u8 value) {
 u64 Piix4Pm::read(BankId bank, u64 offset, unsigned width) {
     u64 value = 0;
     switch (bank) {
-        case pm:
-            for (unsigned i = 0; i < width; ++i) value |= u64{read_pm(offset + i)} << (8 * i);
+        case pm: {
+            // One sample for all bytes: a carry between two of them would make the timer jump.
+            const u64 ticks = timer_ticks();
+            for (unsigned i = 0; i < width; ++i) value |= u64{read_pm(offset + i, ticks)} << (8 * i);
             return value;
+        }
         case smbus:
             return smbus_[offset & 15];
         case apm:

@@ -48,7 +48,7 @@ class Piix4Pm final : public PciFunction {
     void latch_timer();  // finds out whether the timer's top bit changed
     void update();       // drives SCI, arms the overflow event
     void map_ports();
-    u8 read_pm(u64 offset);
+    u8 read_pm(u64 offset, u64 ticks);
     void write_pm(u64 offset, u8 value);
     void write_control(u16 value);
     void write_smbus(u64 offset, u8 value);

@@ -7,7 +7,9 @@ namespace mynah::test {
 
 class FakeTime final : public TimeSource {
   public:
-    Nanoseconds now() override { return now_; }
+    Nanoseconds now() override { return now_ += creep_; }
+    // From now on each look at the clock finds it later, as with a host's clock.
+    void creep(Nanoseconds step) { creep_ = step; }
     void set(Nanoseconds now) { now_ = now; }
 
     // Lets `by` pass, firing timers at their own times. After `limit` events the rest passes in one jump, as
@@ -23,6 +25,7 @@ class FakeTime final : public TimeSource {
     }
 
   private:
+    Nanoseconds creep_ = 0;
     Nanoseconds now_ = 1'000'000'000;
 };
 

@@ -42,6 +42,17 @@ TEST_F(PmTest, ConfigurationAndMapping) {
     EXPECT_EQ(io_.read(0xB004, 2), 0xFFFFu);
 }
 
+TEST_F(PmTest, TimerNeverStepsBackWhileTimePasses) {
+    board_.time.creep(1'000'000'000 / 3'579'545 + 1);
+    u32 last = timer();
+    for (unsigned i = 0; i < 2000; ++i) {
+        const u32 next = timer();
+        ASSERT_GT(next, last);
+        ASSERT_LT(next - last, 100u);
+        last = next;
+    }
+}
+
 TEST_F(PmTest, TimerCountsAndOverflows) {
     const u32 before = timer();
     board_.run(1'000'000'000);
