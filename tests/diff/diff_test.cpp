@@ -19,15 +19,6 @@
 namespace mynah::test {
 namespace {
 
-enum class Family { integer, x87, sse };
-
-Family family_of(const InsnRow& row) {
-    if (row.op == Op::FPU || row.op == Op::FWAIT) return Family::x87;
-    if (row.op >= Op::MOVD || row.op == Op::EMMS || (row.op >= Op::FXSAVE && row.op <= Op::STMXCSR))
-        return Family::sse;
-    return Family::integer;
-}
-
 unsigned executions_per_row() {
     const char* text = std::getenv("MYNAH_LONG");
     return text == nullptr ? 60 : 1000 * std::max(1u, static_cast<unsigned>(std::atoi(text)));
