@@ -1,8 +1,8 @@
 #include "base/host_terminal.h"
 
-#include <signal.h>
 #include <termios.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <atomic>
 #include <initializer_list>
