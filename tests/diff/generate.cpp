@@ -229,6 +229,7 @@ bool generate(const InsnRow& row, Mode wanted, Random& random, Case& c) {
                 if (bit_string && i.reg == i.index) return false;
             }
         } else {
+            if (saves_image(row) && (i.index == rax || i.index == rdx)) return false;
             if (i.index < 16) s.gpr[i.index] = random.below(0x1000);
             if (bit_string && i.reg == i.index) return false;
             u64 shift = i.index < 16 ? s.gpr[i.index] << i.scale : 0;
