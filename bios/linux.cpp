@@ -16,8 +16,8 @@ namespace hdr {
 constexpr u64 setup_sects = 0x1F1, boot_flag = 0x1FE, jump = 0x200, magic = 0x202, version = 0x206,
               type_of_loader = 0x210, loadflags = 0x211, code32_start = 0x214, ramdisk_image = 0x218,
               ramdisk_size = 0x21C, heap_end = 0x224, cmd_line = 0x228, initrd_addr_max = 0x22C,
-              alignment = 0x230, relocatable = 0x234, min_alignment = 0x235, xloadflags = 0x236,
-              cmdline_size = 0x238, pref_address = 0x258, init_size = 0x260;
+              alignment = 0x230, relocatable = 0x234, xloadflags = 0x236, cmdline_size = 0x238,
+              pref_address = 0x258, init_size = 0x260;
 }
 // Offsets in the zero page only.
 namespace zero {

@@ -242,7 +242,7 @@ Number sqrt(const Number& a, const Format& f, Env& env) {
     if (root < kTopBit) root = kTopBit;
     const i128 error = static_cast<i128>(n - static_cast<u128>(root) * root);
     const i128 next = static_cast<i128>(root) + error / static_cast<i128>(root) / 2;
-    root = next > static_cast<i128>(~u64{0}) ? ~u64{0} : static_cast<u64>(next);
+    root = next >> 64 > 0 ? ~u64{0} : static_cast<u64>(next);
     while (static_cast<u128>(root) * root > n) --root;
     while (root != ~u64{0} && static_cast<u128>(root + 1) * (root + 1) <= n) ++root;
     const u128 rest = n - static_cast<u128>(root) * root;
