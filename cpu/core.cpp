@@ -66,6 +66,8 @@ void Core::update_mode() {
     p.nxe = state.efer & efer::nxe;
     p.smep = state.cr4 & cr4::smep;
     p.smap = state.cr4 & cr4::smap;
+    p.physical_bits = model.physical_bits;
+    p.gib_pages = model.has(Feature::pdpe1gb);
     if (!(p == mmu.controls())) mmu.set_controls(p);
     const Privilege privilege = mode.cpl == 3                           ? Privilege::user
                                 : p.smap && (state.eflags & eflags::ac) ? Privilege::supervisor_ac
