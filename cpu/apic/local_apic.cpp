@@ -38,7 +38,7 @@ enum Register : u32 {
 constexpr u32 kMasked = 1u << 16;
 constexpr u32 kErrorSendIllegal = 1u << 5, kErrorReceiveIllegal = 1u << 6, kErrorRegister = 1u << 7;
 constexpr u64 kBaseBsp = 1u << 8, kBaseX2 = 1u << 10, kBaseEnable = 1u << 11;
-constexpr unsigned kOneShot = 0, kPeriodic = 1, kDeadline = 2;
+constexpr unsigned kPeriodic = 1, kDeadline = 2;  // 0: one-shot
 
 }  // namespace
 

@@ -91,13 +91,13 @@ class LocalApic final : public MmioHandler {
         if (pins_.changed) pins_.changed();
     }
     void accept(u8 vector, bool level);
-    void fire(unsigned lvt);
+    void fire(unsigned which);
     void end_of_interrupt();
     void send(u64 icr);
     void report_error(u32 bit);
     u32 read_register(u32 index);
     void write_register(u32 index, u32 value);
-    void write_lvt(unsigned lvt, u32 value);
+    void write_lvt(unsigned which, u32 value);
 
     unsigned timer_mode() const { return lvt_[timer] >> 17 & 3; }
     u64 tick() const;  // nanoseconds
