@@ -29,8 +29,8 @@ enum class Exit : u8 {
 
 class Cpu {
   public:
-    // `model` is a name of -cpu. Error: unknown model, with the list. Everything passed must outlive the Cpu.
-    static Result<std::unique_ptr<Cpu>> create(std::string_view model, PhysicalMap& memory, CpuHost& host,
+    // `name` is one of -cpu. Error: unknown model, with the list. Everything passed must outlive the Cpu.
+    static Result<std::unique_ptr<Cpu>> create(std::string_view name, PhysicalMap& memory, CpuHost& host,
                                                Log& log);
     static std::vector<std::string_view> model_names();
     ~Cpu();

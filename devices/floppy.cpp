@@ -190,22 +190,22 @@ u64 FloppyController::read(BankId, u64 offset, unsigned) {
     }
 }
 
-void FloppyController::write(BankId, u64 offset, u64 wide, unsigned) {
-    const u8 value = static_cast<u8>(wide);
+void FloppyController::write(BankId, u64 offset, u64 value, unsigned) {
+    const u8 byte = static_cast<u8>(value);
     switch (offset) {
         case 2:
-            return write_output(value);
+            return write_output(byte);
         case 3:
-            tape_ = value & 3;
+            tape_ = byte & 3;
             return;
         case 4:  // data rate select
-            rate_ = value & 3;
-            if (value & 0x80) controller_reset();
+            rate_ = byte & 3;
+            if (byte & 0x80) controller_reset();
             return;
         case 5:
-            return write_data(value);
+            return write_data(byte);
         case 7:  // configuration control
-            rate_ = value & 3;
+            rate_ = byte & 3;
             return;
         default:
             return;
