@@ -59,7 +59,7 @@ class Rtc final : public Device {
     unsigned decode(u8 v) const;
     unsigned hour24() const;
     void put_hour24(unsigned h);
-    void set_time(i64 unix_seconds);
+    void set_time(i64 t);  // seconds since 1970
     void increment();
     bool alarm_matches() const;
     void update_cycle();  // once a second

@@ -28,7 +28,7 @@ Result<std::unique_ptr<CharHub>> CharHub::create(const MachineConfig& config, Te
         auto stream = hub->open("-serial", c.spec);
         if (!stream.ok()) return stream.error();
         if (*stream && c.spec.starts_with("mon:")) {
-            hub->mux_ = std::make_unique<TerminalMux>(**stream, std::move(actions));
+            hub->mux_ = std::make_unique<TerminalMux>(**stream, actions);
             hub->serials_.push_back(&hub->mux_->serial());
             hub->monitor_ = &hub->mux_->monitor();
             hub->monitor_echo_ = shared = true;

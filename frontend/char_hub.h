@@ -42,7 +42,7 @@ class CharHub {
 
   private:
     CharHub() = default;
-    Result<HostChar*> open(std::string_view option, const std::string& spec);
+    Result<HostChar*> open(std::string_view option, const std::string& text);
 
     std::vector<std::unique_ptr<HostChar>> streams_;
     std::unique_ptr<TerminalMux> mux_;
