@@ -21,7 +21,8 @@ Result<HostChar*> CharHub::open(std::string_view option, const std::string& text
     return streams_.back().get();
 }
 
-Result<std::unique_ptr<CharHub>> CharHub::create(const MachineConfig& config, TerminalActions actions) {
+Result<std::unique_ptr<CharHub>> CharHub::create(const MachineConfig& config,
+                                                 const TerminalActions& actions) {
     std::unique_ptr<CharHub> hub(new CharHub);
     bool shared = false;
     for (const CharConfig& c : config.serials) {

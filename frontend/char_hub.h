@@ -19,7 +19,8 @@ namespace mynah {
 class CharHub {
   public:
     // Error: a file or socket cannot be opened, named by its option.
-    static Result<std::unique_ptr<CharHub>> create(const MachineConfig& config, TerminalActions actions);
+    static Result<std::unique_ptr<CharHub>> create(const MachineConfig& config,
+                                                   const TerminalActions& actions);
     ~CharHub();
 
     // For MachineHost. Null: nothing attached.
