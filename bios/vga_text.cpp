@@ -51,10 +51,10 @@ Writes vga_mode3() {
     static constexpr u8 graphics[] = {0x00, 0x00, 0x00, 0x00, 0x00, 0x10, 0x0E, 0x00, 0xFF};
     Writes w;
     w.emplace_back(u16{0x3C2}, u8{0x67});
-    for (u8 i = 0; i < sizeof sequencer; ++i) indexed(w, 0x3C4, i, sequencer[i]);
+    for (size_t i = 0; i < sizeof sequencer; ++i) indexed(w, 0x3C4, static_cast<u8>(i), sequencer[i]);
     indexed(w, 0x3D4, 0x11, 0x00);  // unprotects CRTC 0-7
-    for (u8 i = 0; i < sizeof crtc; ++i) indexed(w, 0x3D4, i, crtc[i]);
-    for (u8 i = 0; i < sizeof graphics; ++i) indexed(w, 0x3CE, i, graphics[i]);
+    for (size_t i = 0; i < sizeof crtc; ++i) indexed(w, 0x3D4, static_cast<u8>(i), crtc[i]);
+    for (size_t i = 0; i < sizeof graphics; ++i) indexed(w, 0x3CE, static_cast<u8>(i), graphics[i]);
     // The palette of 64 EGA colours: two bits for each of red, green and blue.
     w.emplace_back(u16{0x3C6}, u8{0xFF});
     w.emplace_back(u16{0x3C8}, u8{0});
@@ -71,8 +71,8 @@ Writes vga_mode3_attributes() {
     static constexpr u8 attribute[] = {0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x14, 0x07, 0x38, 0x39,
                                        0x3A, 0x3B, 0x3C, 0x3D, 0x3E, 0x3F, 0x0C, 0x00, 0x0F, 0x08};
     Writes w;
-    for (u8 i = 0; i < sizeof attribute; ++i) {
-        w.emplace_back(u16{0x3C0}, i);
+    for (size_t i = 0; i < sizeof attribute; ++i) {
+        w.emplace_back(u16{0x3C0}, static_cast<u8>(i));
         w.emplace_back(u16{0x3C0}, attribute[i]);
     }
     w.emplace_back(u16{0x3C0}, u8{0x20});  // display on
