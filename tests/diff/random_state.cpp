@@ -30,8 +30,10 @@ u64 interesting(Random& random) {
             return kEdges[random.below(static_cast<u32>(std::size(kEdges)))];
         case 1:
             return random.next() >> random.below(64);
-        case 2:
-            return sign_extend(random.next(), 1 + random.below(63));
+        case 2: {
+            const unsigned width = 1 + random.below(63);
+            return sign_extend(random.next(), width);
+        }
         default:
             return random.next();
     }
@@ -83,28 +85,40 @@ u64 interesting_float(Random& random) {
 
 void randomize_fx(std::array<u8, 512>& fx, Random& random) {
     fx.fill(0);
-    const u16 control = static_cast<u16>(
-        random.chance(2) ? 0x37F : (random.below(16) << 8 & 0xF00) | 0x40 | random.below(64));
-    store_le<u16>(&fx[0], control);
+    // One draw a statement: C++ leaves the order within an expression open, and vectors must replay anywhere.
+    u32 control = 0x37F;
+    if (!random.chance(2)) {
+        control = (random.below(16) << 8 & 0xF00) | 0x40;
+        control |= random.below(64);
+    }
+    store_le<u16>(&fx[0], static_cast<u16>(control));
     const u16 top = static_cast<u16>(random.below(8));
-    store_le<u16>(&fx[2],
-                  static_cast<u16>(top << 11 | (random.below(16) & 7) << 8 | (random.below(2) << 14)));
+    u32 status = u32{top} << 11;
+    status |= (random.below(16) & 7) << 8;
+    status |= random.below(2) << 14;
+    store_le<u16>(&fx[2], static_cast<u16>(status));
     fx[4] = static_cast<u8>(random.chance(2) ? 0xFF : random.next());
     for (unsigned n = 0; n < 8; ++n) {
         static constexpr u16 kExponents[] = {0,      0x3FFF, 0x7FFF, 0xFFFF, 0xBFFF, 1,
                                              0x7FFE, 0x4000, 0x403E, 0xC03E, 0x3FBE};
         u64 significand = random.chance(3) ? u64{1} << 63 : random.next() | u64{1} << 63;
-        u16 exponent = random.chance(2)
-                           ? kExponents[random.below(static_cast<u32>(std::size(kExponents)))]
-                           : static_cast<u16>((random.chance(2) ? 0x8000 : 0) | (0x3FF0 + random.below(40)));
+        u16 exponent;
+        if (random.chance(2)) {
+            exponent = kExponents[random.below(static_cast<u32>(std::size(kExponents)))];
+        } else {
+            const u32 sign = random.chance(2) ? 0x8000 : 0;
+            exponent = static_cast<u16>(sign | (0x3FF0 + random.below(40)));
+        }
         if (random.chance(8)) significand = 0, exponent &= 0x8000;
         if (random.chance(16)) significand &= ~(u64{1} << 63);  // denormal or unsupported
         store_le(&fx[32 + 16 * n], significand);
         store_le(&fx[40 + 16 * n], exponent);
     }
-    const u32 mxcsr = random.chance(2)
-                          ? 0x1F80
-                          : (static_cast<u32>(random.next()) & 0xFFFF) | (random.chance(4) ? 0 : 0x1F80);
+    u32 mxcsr = 0x1F80;
+    if (!random.chance(2)) {
+        mxcsr = static_cast<u32>(random.next()) & 0xFFFF;
+        mxcsr |= random.chance(4) ? 0 : 0x1F80;
+    }
     store_le<u32>(&fx[24], mxcsr);
     store_le<u32>(&fx[28], 0xFFFF);
     for (unsigned at = 160; at < 416; at += 8) {
@@ -139,8 +153,8 @@ UserState random_state(u64 seed, Mode mode) {
     for (u64& r : s.gpr) r = interesting(random) & (s.code_size == 8 ? ~u64{0} : 0xFFFFFFFF);
     if (s.code_size != 8)
         for (unsigned n = 8; n < 16; ++n) s.gpr[n] = 0;
-    s.eflags = eflags::fixed | (static_cast<u32>(random.next()) & eflags::arithmetic) |
-               (random.chance(2) ? eflags::df : 0);
+    s.eflags = eflags::fixed | (static_cast<u32>(random.next()) & eflags::arithmetic);
+    s.eflags |= random.chance(2) ? eflags::df : 0;
     randomize_fx(s.fx, random);
     return s;
 }
