@@ -9,7 +9,10 @@ Nanoseconds EventQueue::next_deadline() const {
 }
 
 void EventQueue::run_due() {
-    while (!armed_.empty() && armed_.back()->deadline_ <= now()) {
+    // One look at the clock: against a host's clock a guest's timer of some nanoseconds would be due again
+    // and again, and this would never return.
+    const Nanoseconds due = now();
+    while (!armed_.empty() && armed_.back()->deadline_ <= due) {
         Timer* timer = armed_.back();
         armed_.pop_back();
         timer->armed_ = false;

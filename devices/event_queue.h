@@ -31,7 +31,7 @@ class EventQueue {
     Nanoseconds now() const { return time_.now(); }
     // The earliest armed deadline, or kNever.
     Nanoseconds next_deadline() const;
-    // Fires every timer whose deadline is not after now(), including those armed meanwhile.
+    // Fires every timer whose deadline is not after the time of the call, including those armed meanwhile.
     void run_due();
     // Called whenever next_deadline() becomes earlier: the CPU's slice may have to end sooner.
     void on_earlier(std::function<void()> f) { earlier_ = std::move(f); }
