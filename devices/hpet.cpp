@@ -54,8 +54,8 @@ void Hpet::visit(Archive& ar) {
     ar.all(config_, status_, base_count_, base_time_, timers_);
 }
 
-u64 Hpet::counter() const {
-    return running() ? base_count_ + (queue_.now() - base_time_) / kPeriod : base_count_;
+u64 Hpet::counter_at(Nanoseconds now) const {
+    return running() ? base_count_ + (now - base_time_) / kPeriod : base_count_;
 }
 
 // --- comparators ---
@@ -69,16 +69,16 @@ void Hpet::drive(unsigned n, bool level) {
     if (pin < 32 && bit(kRoutes, pin) && outputs_.io_apic) outputs_.io_apic(pin, level);
 }
 
-// Arms the event for the next match, if the match would do anything.
-void Hpet::schedule(unsigned n) {
+// Arms the event for the next match after `now`, if the match would do anything.
+void Hpet::schedule(unsigned n, Nanoseconds now) {
     Comparator& t = timers_[n];
     const u64 mask = size_mask(t.config);
     if (!running() || !(t.config & kEnable)) return t.event->cancel();
-    const u64 distance = (t.value - counter()) & mask;
-    const u64 limit = (EventQueue::kNever - queue_.now()) / kPeriod - 1;
+    const u64 distance = (t.value - counter_at(now)) & mask;
+    const u64 limit = (EventQueue::kNever - now) / kPeriod - 1;
     if (distance > limit) return t.event->cancel();
     // Counted from the base, so that the event comes at the very edge of the count.
-    const Nanoseconds since = (queue_.now() - base_time_) / kPeriod;
+    const Nanoseconds since = (now - base_time_) / kPeriod;
     t.event->arm(base_time_ + (since + distance) * kPeriod);
 }
 
@@ -94,10 +94,12 @@ void Hpet::fire(unsigned n) {
     const u64 mask = size_mask(t.config);
     if (t.config & kPeriodic) {
         if ((t.period & mask) == 0) return;
-        // Steps over matches that were missed because time came in a lump.
-        const u64 late = (counter() - t.value) & mask;
+        // Steps over matches that were missed because time came in a lump. With a second look at a host's
+        // clock the counter may have passed the new match already, which then lay a whole turn ahead.
+        const Nanoseconds now = queue_.now();
+        const u64 late = (counter_at(now) - t.value) & mask;
         t.value = (t.value + (late / (t.period & mask) + 1) * (t.period & mask)) & mask;
-        schedule(n);
+        schedule(n, now);
     } else if (t.config & kForce32) {
         t.event->arm(t.event->deadline() + (u64{1} << 32) * kPeriod);
     }
@@ -119,7 +121,7 @@ void Hpet::write_comparator_config(unsigned n, u64 value) {
         t.config = now_config;
         status_ = with_bit(status_, n, false);
     }
-    schedule(n);
+    schedule(n, queue_.now());
 }
 
 void Hpet::write_comparator(unsigned n, u64 value, u64 mask) {
@@ -132,7 +134,7 @@ void Hpet::write_comparator(unsigned n, u64 value, u64 mask) {
     if (t.config & kPeriodic) t.period = merge(t.period);
     t.value &= size_mask(t.config);
     t.config &= ~kSetValue;  // "automatically clears"
-    schedule(n);
+    schedule(n, queue_.now());
 }
 
 // --- registers ---
@@ -142,7 +144,7 @@ void Hpet::write_config(u64 value) {
     if ((next & 1) && !running()) {
         base_time_ = queue_.now();
     } else if (!(next & 1) && running()) {
-        base_count_ = counter();
+        base_count_ = counter_at(queue_.now());
     }
     const bool rerouted = (next ^ config_) & 2;
     for (unsigned n = 0; n < kTimers; ++n) {
@@ -152,7 +154,7 @@ void Hpet::write_config(u64 value) {
     if (rerouted && outputs_.legacy_changed) outputs_.legacy_changed(legacy_replacement());
     for (unsigned n = 0; n < kTimers; ++n) {
         if (rerouted && bit(status_, n)) drive(n, true);
-        schedule(n);
+        schedule(n, queue_.now());
     }
 }
 
@@ -165,7 +167,7 @@ u64 Hpet::read_register(u64 offset) const {
         case 0x020:
             return status_;
         case 0x0F0:
-            return counter();
+            return counter_at(queue_.now());
     }
     if (offset < 0x100 || offset >= 0x100 + 0x20 * kTimers) return 0;
     const Comparator& t = timers_[(offset - 0x100) / 0x20];

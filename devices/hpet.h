@@ -49,12 +49,12 @@ class Hpet final : public Device {
     };
 
     bool running() const { return config_ & 1; }
-    u64 counter() const;
+    u64 counter_at(Nanoseconds now) const;
     u64 read_register(u64 offset) const;
     void write_config(u64 value);
     void write_comparator_config(unsigned n, u64 value);
     void write_comparator(unsigned n, u64 value, u64 mask);
-    void schedule(unsigned n);
+    void schedule(unsigned n, Nanoseconds now);
     void fire(unsigned n);
     void drive(unsigned n, bool level);
 

@@ -120,5 +120,18 @@ TEST_F(HpetTest, LateEventsAreNotRepeated) {
     EXPECT_EQ(get(timer(0) + 8), 100'100u);
 }
 
+// Against a host's clock the next match of a short period may be over by the time that it is looked for.
+TEST_F(HpetTest, APeriodOfOneCountGoesOnWhileTimePasses) {
+    set(timer(0), 0x4C | 2 << 9);  // enabled, periodic, edge, input 2, value to be set
+    set(timer(0) + 8, 1);
+    set(0x10, 1);
+    board_.time.creep(100);
+    for (unsigned i = 1; i <= 20; ++i) {
+        board_.time.now();
+        board_.queue.run_due();
+        ASSERT_EQ(pins_[2].rises, i);
+    }
+}
+
 }  // namespace
 }  // namespace mynah::test
