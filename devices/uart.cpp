@@ -80,7 +80,8 @@ void Uart::expect_input() {
 
 void Uart::receive() {
     u8 byte;
-    if (loopback() || fifo_count_ >= capacity() || !backend_->read(byte)) return;
+    // A snapshot may bring the event to a port that has nothing connected here.
+    if (!backend_ || loopback() || fifo_count_ >= capacity() || !backend_->read(byte)) return;
     push(byte);
     expect_input();
 }

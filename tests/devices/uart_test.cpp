@@ -155,5 +155,19 @@ TEST_F(UartTest, NothingConnected) {
     EXPECT_EQ(in(bare, 0, 5), 0x60);
 }
 
+// A snapshot taken with a byte on its way, loaded where nothing is connected.
+TEST_F(UartTest, LoadsWithoutABackend) {
+    set_speed();
+    type("x");
+    Archive saved;
+    uart_.visit(saved);
+    Uart bare("uart0", board_.queue, nullptr, IrqLine());
+    Archive loader(Archive::Mode::load, saved.data());
+    bare.visit(loader);
+    ASSERT_TRUE(loader.ok()) << loader.error();
+    board_.run(2 * kByte);
+    EXPECT_EQ(in(bare, 0, 5) & 1, 0);
+}
+
 }  // namespace
 }  // namespace mynah::test
