@@ -53,6 +53,7 @@ AcpiConfig Pc::acpi_config() const {
 }
 
 Status Pc::load_firmware() {
+    describe_to_guest();
     if (!config_.kernel.empty() && config_.bios.empty()) {
         DirectBootConfig boot;
         boot.ram = ram_layout();
@@ -85,7 +86,11 @@ Status Pc::load_firmware() {
     rom_ = std::move(*rom);
     memory_->map_rom(rom_->base(), rom_->data, "bios");
     memory_->map_rom(rom_->low_base(), rom_->low_part(), "bios (low)");
+    return Ok{};
+}
 
+// What the board tells of itself, whoever boots it: fw_cfg and CMOS.
+void Pc::describe_to_guest() {
     FwCfgConfig contents;
     contents.ram = ram_layout();
     contents.cpus = config_.cpus;
@@ -95,11 +100,7 @@ Status Pc::load_firmware() {
     FwCfgContents made = make_fw_cfg(contents);
     for (FwCfgItem& item : made.items) fw_cfg_.add(item.key, std::move(item.data));
     for (FwCfgFile& file : made.files) fw_cfg_.add_file(file.name, std::move(file.data));
-    set_cmos();
-    return Ok{};
-}
 
-void Pc::set_cmos() {
     CmosConfig cmos;
     cmos.ram = ram_layout();
     cmos.cpus = config_.cpus;

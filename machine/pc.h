@@ -96,7 +96,7 @@ class Pc final : public CpuHost, private ApicBus {
     Status map_ports();
     Status map_optional_devices();
     void map_memory();
-    void set_cmos();
+    void describe_to_guest();
     RamLayout ram_layout() const;
     AcpiConfig acpi_config() const;
     void reset_devices();

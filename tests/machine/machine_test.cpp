@@ -160,6 +160,35 @@ TEST_F(MachineTest, AStormOfFaultsStillLetsTimePass) {
     EXPECT_EQ(machine->run_state(), RunState::running);
 }
 
+// A kernel booted without firmware reads CMOS and fw_cfg as any other.
+TEST_F(MachineTest, ADirectBootHasCmosAndFwCfg) {
+    const std::initializer_list<int> kernel = {
+        0x02, 0xB0, 0xAD, 0x1B, 0x00, 0x00, 0x01, 0x00, 0xFE, 0x4F, 0x51, 0xE4,  // multiboot, with addresses
+        0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00,  // header and image at 1 MiB
+        0x00, 0x00, 0x00, 0x00, 0x20, 0x00, 0x10, 0x00,                          // entry behind the header
+        0xB0, 0x35, 0xE6, 0x70, 0xE4, 0x71, 0xA2, 0x00, 0x05, 0x00, 0x00,        // [500h] = CMOS 35h
+        0xB0, 0x10, 0xE6, 0x70, 0xE4, 0x71, 0xA2, 0x01, 0x05, 0x00, 0x00,        // [501h] = CMOS 10h
+        0x66, 0xB8, 0x05, 0x00, 0x66, 0xBA, 0x10, 0x05, 0x66, 0xEF,              // select fw_cfg 5: CPUs
+        0x66, 0x42, 0xEC, 0xA2, 0x02, 0x05, 0x00, 0x00,                          // [502h] = its first byte
+        0x66, 0xBA, 0x01, 0x05, 0xEE, 0xF4};                                     // ends
+    {
+        std::ofstream file(rom_, std::ios::binary);
+        for (const int b : kernel) file.put(static_cast<char>(b));
+    }
+    MachineConfig c = config();
+    c.bios.clear();
+    c.kernel = rom_;
+    c.memory = 32 * MiB;
+    c.drives.push_back({.interface = DriveInterface::floppy, .file = {}});
+    auto machine = make(c);
+    ASSERT_TRUE(machine);
+    machine->run_until(10'000, true);
+    ASSERT_EQ(machine->run_state(), RunState::finished);
+    EXPECT_EQ(machine->memory().read(0x500, 1), 1u);     // 16 MiB above 16 MiB, in units of 64 KiB
+    EXPECT_EQ(machine->memory().read(0x501, 1), 0x40u);  // one 1.44 MB drive
+    EXPECT_EQ(machine->memory().read(0x502, 1), 1u);
+}
+
 TEST_F(MachineTest, UsersMistakesAreSentences) {
     write_rom(kCount);
     const auto message = [&](const MachineConfig& c) {
