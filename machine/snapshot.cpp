@@ -17,6 +17,8 @@ void Pc::visit(Archive& ar) {
         if (ram != memory_->ram_size()) return ar.fail("made with -m " + std::to_string(ram / MiB));
         if (clock != static_cast<u8>(config_.clock)) return ar.fail("made with the other --clock");
         if (drives != drives_->describe_layout()) return ar.fail("made with other drives: " + drives);
+        // From power-on: what is mapped where now must not stand in the way of where it belongs.
+        reset_devices();
     }
     memory_->visit(ar);
     cpu_->visit(ar);

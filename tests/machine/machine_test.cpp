@@ -20,7 +20,7 @@ class MachineTest : public ::testing::Test {
     ~MachineTest() override { fs::remove(rom_); }
 
     // `code` runs at F000:0000 in real mode.
-    void write_rom(std::initializer_list<int> code) {
+    void write_rom(const std::vector<int>& code) {
         std::vector<char> image(65536, '\xF4');
         size_t at = 0;
         for (const int b : code) image[at++] = static_cast<char>(b);
@@ -98,6 +98,43 @@ TEST_F(MachineTest, ASnapshotContinuesAlike) {
     other->run_until(54'321, true);
     EXPECT_EQ(other->ram_hash(), hash);
     EXPECT_EQ(other->save(), end);
+}
+
+// Where the power management ports lie now, the IDE bus master lay before, and the other way round.
+TEST_F(MachineTest, ALoadMovesPortsThatChangePlaces) {
+    const auto program = [](int pm_page, int ide_page) {
+        std::vector<int> code;
+        const auto config = [&](int function, int reg, std::initializer_list<int> value) {
+            code.insert(code.end(), {0x66, 0xB8, reg, 8 | function, 0x00, 0x80});  // MOV EAX
+            code.insert(code.end(), {0xBA, 0xF8, 0x0C, 0x66, 0xEF, 0x66, 0xB8});   // OUT CF8h; MOV EAX
+            code.insert(code.end(), value);
+            code.insert(code.end(), {0xBA, 0xFC, 0x0C, 0x66, 0xEF});  // OUT CFCh
+        };
+        config(1, 0x20, {0x01, ide_page, 0, 0});
+        config(1, 0x04, {0x05, 0, 0, 0});
+        config(3, 0x40, {0x01, pm_page, 0, 0});
+        config(3, 0x80, {0x01, 0, 0, 0});
+        // [500h] = timer at C008h, forever.
+        code.insert(code.end(), {0xBA, 0x08, 0xC0, 0x66, 0xED, 0x66, 0xA3, 0x00, 0x05, 0xEB, 0xF6});
+        return code;
+    };
+    write_rom(program(0xC0, 0xD0));
+    auto machine = make(config());
+    ASSERT_TRUE(machine);
+    machine->run_until(10'000, true);
+    ASSERT_NE(machine->memory().read(0x500, 4), 0xFFFFFFFFu);
+    const std::vector<u8> saved = machine->save();
+
+    write_rom(program(0xD0, 0xC0));
+    auto other = make(config());
+    ASSERT_TRUE(other);
+    other->run_until(10'000, true);
+    EXPECT_EQ(other->memory().read(0x500, 4), 0u);  // descriptor table of the second channel's master
+    ASSERT_TRUE(other->load(saved).ok());
+    EXPECT_EQ(other->save(), saved);
+    machine->run_until(20'000, true);
+    other->run_until(20'000, true);
+    EXPECT_EQ(other->save(), machine->save());
 }
 
 TEST_F(MachineTest, ABadSnapshotChangesNothing) {
