@@ -10,12 +10,16 @@ void Pc::visit(Archive& ar) {
     std::string cpu = config_.cpu;
     u64 ram = memory_->ram_size();
     u8 clock = static_cast<u8>(config_.clock);
+    u32 shift = deterministic_ ? config_.icount_shift : 0;
     std::string drives = drives_->describe_layout();
-    ar.all(cpu, ram, clock, drives);
+    ar.all(cpu, ram, clock, shift, drives);
     if (ar.loading() && ar.ok()) {
         if (cpu != config_.cpu) return ar.fail("made with -cpu " + cpu);
         if (ram != memory_->ram_size()) return ar.fail("made with -m " + std::to_string(ram / MiB));
         if (clock != static_cast<u8>(config_.clock)) return ar.fail("made with the other --clock");
+        // Time is the instruction count in these units: it would jump, forwards or back.
+        if (deterministic_ && shift != config_.icount_shift)
+            return ar.fail("made with -icount shift=" + std::to_string(shift));
         if (drives != drives_->describe_layout()) return ar.fail("made with other drives: " + drives);
         // From power-on: what is mapped where now must not stand in the way of where it belongs.
         reset_devices();

@@ -154,6 +154,13 @@ TEST_F(MachineTest, ABadSnapshotChangesNothing) {
     const Status s = bigger->load(before);
     ASSERT_FALSE(s.ok());
     EXPECT_NE(s.error().message.find("-m 2"), std::string::npos) << s.error().message;
+    other = config();
+    other.icount_shift = 3;
+    auto slower = make(other);
+    ASSERT_TRUE(slower);
+    const Status unit = slower->load(before);
+    ASSERT_FALSE(unit.ok());
+    EXPECT_NE(unit.error().message.find("shift=0"), std::string::npos) << unit.error().message;
 }
 
 TEST_F(MachineTest, ResetStartsAgainAndNoRebootEnds) {
