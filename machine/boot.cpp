@@ -114,7 +114,6 @@ void Pc::reset_devices() {
     irqs_.reset();
     for (Device* d : devices()) d->reset();
     memory_->set_a20(true);
-    ignne_ = ferr_ = false;
 }
 
 void Pc::power_on() {

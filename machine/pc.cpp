@@ -53,7 +53,7 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
       isa_bridge_([this](unsigned irq, bool level) { irqs_.set(irq, IrqRouter::pci, level); },
                   [this](bool hard) { hard ? request_reset() : cpu_->init(); }),
       power_(queue_, irqs_.line(kSci), [this] { power_off(); }),
-      coprocessor_(*this),
+      coprocessor_(irqs_.line(kCoprocessorIrq)),
       debug_console_("debugcon", host_.debugcon) {
     random_state_[0] = config.seed ^ 0x9E3779B97F4A7C15;
     random_state_[1] = config.seed + 0xD1B54A32D192ED03;
@@ -217,17 +217,6 @@ void Pc::deliver(const Message& message) {
     if (apic == nullptr || !apic->matches(message.destination, message.logical)) return;
     // Both enums have the encoding of the redirection table.
     apic->receive(static_cast<DeliveryMode>(message.delivery), message.vector, message.level);
-}
-
-void Pc::set_ferr(bool asserted) {
-    ferr_ = asserted;
-    if (!asserted) ignne_ = false;
-    irqs_.set(kCoprocessorIrq, IrqRouter::isa, asserted);
-}
-
-void Pc::CoprocessorPort::write(BankId, u64, u64, unsigned) {
-    pc_.irqs_.set(kCoprocessorIrq, IrqRouter::isa, false);
-    if (pc_.ferr_) pc_.ignne_ = true;
 }
 
 // xorshift128+: fixed by the seed, saved with the machine.

@@ -9,6 +9,7 @@
 #include "bios/direct_boot.h"
 #include "bios/rom.h"
 #include "devices/a20_gate.h"
+#include "devices/coprocessor_error.h"
 #include "devices/debug_ports.h"
 #include "devices/fw_cfg.h"
 #include "devices/hpet.h"
@@ -63,8 +64,8 @@ class Pc final : public CpuHost, private ApicBus {
     void arm_apic_timer(Nanoseconds deadline) override { apic_timer_.arm(deadline); }
     void cancel_apic_timer() override { apic_timer_.cancel(); }
     void broadcast_eoi(u8 vector) override { io_apic_.end_of_interrupt(vector); }
-    void set_ferr(bool asserted) override;
-    bool ignne() override { return ignne_; }
+    void set_ferr(bool asserted) override { coprocessor_.set_ferr(asserted); }
+    bool ignne() override { return coprocessor_.ignne(); }
     u64 random() override;
 
     const MachineConfig config_;
@@ -76,21 +77,6 @@ class Pc final : public CpuHost, private ApicBus {
   private:
     friend class Machine;
     friend class PcFirmwareTarget;
-
-    // Ports F0h and F1h: clears FERR's latch and asserts IGNNE# until FERR# falls (486 and Pentium boards).
-    class CoprocessorPort final : public Device {
-      public:
-        explicit CoprocessorPort(Pc& pc) : pc_(pc) {}
-        std::string_view name() const override { return "coprocessor-port"; }
-        void reset() override {}
-        void visit(Archive& ar) override { ar.section(name()); }
-        BankInfo bank(BankId) const override { return {2, 1}; }
-        u64 read(BankId, u64, unsigned) override { return 0xFF; }
-        void write(BankId, u64, u64, unsigned) override;
-
-      private:
-        Pc& pc_;
-    };
 
     void deliver(const Message& message) override;
     Status map_ports();
@@ -129,7 +115,7 @@ class Pc final : public CpuHost, private ApicBus {
     Piix3 isa_bridge_;
     Piix4Pm power_;
     PostPort post_;
-    CoprocessorPort coprocessor_;
+    CoprocessorError coprocessor_;
     DebugConsole debug_console_;
     std::optional<DebugConsole> firmware_log_;
     std::vector<std::unique_ptr<Uart>> uarts_;
@@ -144,8 +130,6 @@ class Pc final : public CpuHost, private ApicBus {
     std::optional<DirectBootPlan> direct_boot_;
 
     bool reset_requested_ = false;
-    bool ignne_ = false;
-    bool ferr_ = false;
     u64 random_state_[2];
 };
 

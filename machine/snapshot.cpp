@@ -29,7 +29,7 @@ void Pc::visit(Archive& ar) {
     ar.section("time");
     if (deterministic_) ar(*deterministic_);
     if (realtime_) ar(*realtime_);
-    ar.all(queue_, apic_timer_, irqs_, random_state_, ignne_, ferr_, reset_requested_);
+    ar.all(queue_, apic_timer_, irqs_, random_state_, reset_requested_);
     for (Device* d : devices()) d->visit(ar);
     drives_->visit_media(ar);
     ar.section("end");

@@ -1,4 +1,5 @@
 // Boards for the interrupt, timer, ISA and firmware devices.
+#include "devices/coprocessor_error.h"
 #include "devices/debug_ports.h"
 #include "devices/fw_cfg.h"
 #include "devices/hpet.h"
@@ -203,6 +204,17 @@ struct FwCfgRig : Rig {
     }
 };
 
+struct CoprocessorErrorRig : Rig {
+    CoprocessorError error{line(13)};
+    CoprocessorErrorRig() {
+        use(error, {0});
+        outside = [this](u64 n) {
+            error.set_ferr(n & 1);
+            note(error.ignne());
+        };
+    }
+};
+
 struct DebugConsoleRig : Rig {
     MemoryChar backend;
     DebugConsole console{"debugcon", &backend};
@@ -266,6 +278,7 @@ void add_chipset_rigs(std::vector<RigKind>& kinds) {
     kinds.push_back(kind<UartRig>("uart"));
     kinds.push_back(kind<I8042Rig>("i8042"));
     kinds.push_back(kind<FwCfgRig>("fw_cfg"));
+    kinds.push_back(kind<CoprocessorErrorRig>("coprocessor_error"));
     kinds.push_back(kind<DebugConsoleRig>("debug_console"));
     kinds.push_back(kind<PostRig>("post"));
     kinds.push_back(kind<DebugExitRig>("debug_exit"));
