@@ -43,7 +43,8 @@ void AtaDisk::visit(Archive& ar) {
     ar.all(current_heads_, current_sectors_, multiple_, write_cache_, look_ahead_, power_mode_, operation_,
            lba48_, lba_, left_, block_);
     if (current_heads_ == 0 || current_heads_ > 16 || current_sectors_ == 0 || current_sectors_ > 255 ||
-        operation_ > Operation::buffer_write || block_ == 0 || block_ > kMaxMultiple || left_ > 65536) {
+        operation_ > Operation::buffer_write || block_ == 0 || block_ > kMaxMultiple || left_ > 65536 ||
+        multiple_ > kMaxMultiple || (operation_ == Operation::write && buffer_.size() % kSectorSize != 0)) {
         ar.fail("disk command out of range");
         reset();
     }

@@ -538,6 +538,35 @@ TEST(Atapi, MediaChange) {
     EXPECT_EQ(b.sense(), (std::array<u8, 3>{2, 0x3A, 1}));
 }
 
+// Whatever one byte of a snapshot says: sizes and addresses that it brings are checked.
+TEST(Ide, NoByteOfASnapshotLeadsAstray) {
+    IdeBench b(300);
+    b.lba28(0x1F0, 298, 2);
+    b.out8(0x1F7, 0x30);  // a write that waits for its data
+    const std::vector<u8> saved = save(b.disk);
+    const auto load_disk = [&](const std::vector<u8>& state) {
+        Archive ar(Archive::Mode::load, state);
+        b.disk.visit(ar);
+    };
+    for (size_t at = 0; at < saved.size(); ++at) {
+        for (const u8 value : {0xFF, 0x80, 0x11, 0x01}) {
+            std::vector<u8> damaged = saved;
+            damaged[at] = value;
+            load_disk(damaged);
+            for (unsigned i = 0; i < 600; ++i) b.out16(0x1F0, i);
+            b.run(1'000'000);
+            load_disk(damaged);
+            b.out8(0x3F6, 4);
+            b.out8(0x3F6, 0);
+            b.run(1'000'000);
+            b.lba28(0x1F0, 0, 255);
+            b.out8(0x1F7, 0xC5);  // WRITE MULTIPLE
+            b.run(1'000'000);
+        }
+    }
+    EXPECT_EQ(b.medium.data.size(), 300u * 512);
+}
+
 TEST(Ide, RandomAccessesNeverCrash) {
     IdeBench b;
     u64 state = 1;
