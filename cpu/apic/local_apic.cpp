@@ -481,6 +481,10 @@ void LocalApic::visit(Archive& ar) {
     ar.section("local-apic");
     ar.all(id_, tpr_, ldr_, dfr_, svr_, isr_, tmr_, irr_, esr_, esr_latched_, icr_, lvt_, initial_count_,
            divide_, started_, running_, tsc_deadline_);
+    if (running_ && initial_count_ == 0) {  // its period would be nothing
+        ar.fail("timer count out of range");
+        running_ = false;
+    }
     if (ar.loading() && ar.ok()) base_changed();
 }
 

@@ -138,5 +138,20 @@ TEST_F(Apic, SnapshotRoundTrip) {
     EXPECT_EQ(apic.acknowledge(), 0x41);
 }
 
+TEST_F(Apic, NoByteOfASnapshotMakesThePeriodNothing) {
+    put(0x320, 0x20040);  // periodic
+    put(0x380, 1);
+    Archive saved;
+    apic.visit(saved);
+    for (size_t at = 0; at < saved.data().size(); ++at) {
+        std::vector<u8> damaged = saved.data();
+        damaged[at] = 0;
+        Archive loader(Archive::Mode::load, damaged);
+        apic.visit(loader);
+        apic.timer_expired();
+        get(0x390);
+    }
+}
+
 }  // namespace
 }  // namespace mynah
