@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <random>
 #include <utility>
 
 #include "base/host_terminal.h"
@@ -18,6 +19,11 @@ constexpr int kSignalExit = 128;
 u64 monotonic_nanoseconds() {
     const auto t = std::chrono::steady_clock::now().time_since_epoch();
     return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(t).count());
+}
+
+u64 random_number() {
+    std::random_device device;
+    return u64{device()} << 32 | device();
 }
 
 // Whether a stream of this kind can bring input.
@@ -43,8 +49,8 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
     auto hub = CharHub::create(config, {.quit = [s] { s->quit_ = true; }, .send_break = {}});
     if (!hub) return hub.error();
     s->hub_ = std::move(*hub);
-    auto machine =
-        Machine::create(config, {monotonic_nanoseconds, s->hub_->serials(), s->hub_->debugcon()}, s->log_);
+    auto machine = Machine::create(
+        config, {monotonic_nanoseconds, s->hub_->serials(), s->hub_->debugcon(), random_number()}, s->log_);
     if (!machine) return machine.error();
     s->machine_ = std::move(*machine);
     s->monitor_ = std::make_unique<Monitor>(*s->machine_);

@@ -25,6 +25,7 @@ struct MachineHost {
     std::function<u64()> monotonic_ns;  // for --clock realtime
     std::vector<CharBackend*> serials;  // up to four; null: nothing attached
     CharBackend* debugcon = nullptr;
+    u64 random = 0;  // under --clock realtime the guest's random numbers start from it
 };
 
 enum class RunState : u8 {

@@ -55,8 +55,9 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
       power_(queue_, irqs_.line(kSci), [this] { power_off(); }),
       coprocessor_(irqs_.line(kCoprocessorIrq)),
       debug_console_("debugcon", host_.debugcon) {
-    random_state_[0] = config.seed ^ 0x9E3779B97F4A7C15;
-    random_state_[1] = config.seed + 0xD1B54A32D192ED03;
+    const u64 seed = deterministic_ ? config.seed : host_.random;
+    random_state_[0] = seed ^ 0x9E3779B97F4A7C15;
+    random_state_[1] = seed + 0xD1B54A32D192ED03;
     if (deterministic_) {
         queue_.on_earlier([this] {
             if (cpu_) cpu_->stop_at(deterministic_->instructions_at(queue_.next_deadline()));

@@ -233,6 +233,24 @@ TEST_F(MachineTest, ADirectBootHasCmosAndFwCfg) {
     EXPECT_EQ(machine->memory().read(0x502, 1), 1u);
 }
 
+// Keys that a guest makes must not be the same on every start; under the deterministic clock they must.
+TEST_F(MachineTest, RandomNumbersStartFromTheHostUnlessTimeIsDeterministic) {
+    write_rom({0x66, 0x0F, 0xC7, 0xF0, 0x66, 0xA3, 0x00, 0x05, 0xF4});  // RDRAND EAX; [500h] = EAX; HLT
+    const auto first_number = [&](ClockMode clock, u64 random, u64 seed) {
+        MachineConfig c = config();
+        c.clock = clock;
+        c.seed = seed;
+        auto machine = Machine::create(
+            c, {.monotonic_ns = [] { return u64{0}; }, .serials = {}, .random = random}, log_);
+        if (!machine.ok()) return u64{0};
+        (*machine)->run_until(100, false);
+        return (*machine)->memory().read(0x500, 4);
+    };
+    EXPECT_NE(first_number(ClockMode::realtime, 1, 7), first_number(ClockMode::realtime, 2, 7));
+    EXPECT_EQ(first_number(ClockMode::deterministic, 1, 7), first_number(ClockMode::deterministic, 2, 7));
+    EXPECT_NE(first_number(ClockMode::deterministic, 1, 7), first_number(ClockMode::deterministic, 1, 8));
+}
+
 TEST_F(MachineTest, UsersMistakesAreSentences) {
     write_rom(kCount);
     const auto message = [&](const MachineConfig& c) {
