@@ -35,6 +35,12 @@ class EventQueue {
     void run_due();
     // Called whenever next_deadline() becomes earlier: the CPU's slice may have to end sooner.
     void on_earlier(std::function<void()> f) { earlier_ = std::move(f); }
+    // A device did something at a guest's word that takes the host long (a big transfer, say): whoever runs
+    // the machine should get to look at the host before the guest asks for more.
+    void took_long() const {
+        if (took_long_) took_long_();
+    }
+    void on_took_long(std::function<void()> f) { took_long_ = std::move(f); }
     // The arming counter; the timers visit themselves with their devices.
     void visit(Archive& ar) { ar(sequence_); }
 
@@ -47,6 +53,7 @@ class EventQueue {
     std::vector<Timer*> armed_;  // sorted, latest first
     u64 sequence_ = 0;
     std::function<void()> earlier_;
+    std::function<void()> took_long_;
 };
 
 class Timer {

@@ -19,6 +19,7 @@ constexpr u32 kTraditional = 1, kDma = 2;
 constexpr u32 kError = 1, kRead = 2, kSkip = 4, kSelect = 8, kWrite = 16;
 
 constexpr size_t kNameSize = 56;
+constexpr u32 kLongTransfer = 64 * KiB;
 
 void put_be32(std::vector<u8>& out, u32 v) {
     for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<u8>(v >> shift));
@@ -30,7 +31,7 @@ u32 be32(const u8* p) {
 
 }  // namespace
 
-FwCfg::FwCfg(PhysicalMap& memory) : memory_(memory) {
+FwCfg::FwCfg(EventQueue& queue, PhysicalMap& memory) : queue_(queue), memory_(memory) {
     add(signature, {kSignature.begin(), kSignature.end()});
     add_u32(id, kTraditional | kDma);
     index_files();
@@ -158,6 +159,7 @@ void FwCfg::run_dma() {
             result = kError;
             left = 0;
         }
+        if (left >= kLongTransfer) queue_.took_long();
         constexpr std::array<u8, 4096> zeros{};
         while (left > 0) {
             const size_t have = offset_ < size ? size - offset_ : 0;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "devices/device.h"
+#include "devices/event_queue.h"
 #include "mmu/physical_map.h"
 
 namespace mynah {
@@ -51,7 +52,7 @@ class FwCfg final : public Device {
         hpet = 0x8004,
     };
 
-    explicit FwCfg(PhysicalMap& memory);
+    FwCfg(EventQueue& queue, PhysicalMap& memory);
 
     // Contents are the machine's configuration: put in before the guest runs, not saved. An item that is
     // there is replaced. Integers are little-endian.
@@ -77,6 +78,7 @@ class FwCfg final : public Device {
     void index_files();
     void run_dma();
 
+    EventQueue& queue_;
     PhysicalMap& memory_;
     std::map<u16, std::vector<u8>> items_;
     std::map<std::string, std::vector<u8>>

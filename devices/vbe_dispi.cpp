@@ -89,6 +89,7 @@ void VbeDispi::fix_up() {
 void VbeDispi::clear() {
     const size_t length = std::min<size_t>(size_t{pitch()} * registers_[y_resolution], vram_.size());
     std::fill_n(vram_.begin(), length, u8{0});
+    core_.time().took_long();
 }
 
 void VbeDispi::write(u16 index, u16 value) {

@@ -71,6 +71,7 @@ class VgaCore {
     u8 read_window(u32 offset, u32 bank = 0);
     void write_window(u32 offset, u8 value, u32 bank = 0);
 
+    EventQueue& time() { return time_; }
     const VgaRegisters& registers() const { return regs_; }
     VgaRegisters& registers() { return regs_; }
     std::span<const u8> vram() const { return vram_; }

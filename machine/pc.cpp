@@ -47,7 +47,7 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
                                  irqs_.hold_back(irq, IrqRouter::isa, replaced);
                          }}),
       keyboard_controller_(queue_, a20_, irqs_.line(1), irqs_.line(12), [this] { request_reset(); }),
-      fw_cfg_(*memory_),
+      fw_cfg_(queue_, *memory_),
       pci_(io_, *memory_, log),
       host_bridge_(*memory_),
       isa_bridge_([this](unsigned irq, bool level) { irqs_.set(irq, IrqRouter::pci, level); },
@@ -58,6 +58,9 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
     const u64 seed = deterministic_ ? config.seed : host_.random;
     random_state_[0] = seed ^ 0x9E3779B97F4A7C15;
     random_state_[1] = seed + 0xD1B54A32D192ED03;
+    queue_.on_took_long([this] {
+        if (cpu_) cpu_->request_exit();
+    });
     if (deterministic_) {
         queue_.on_earlier([this] {
             if (cpu_) cpu_->stop_at(deterministic_->instructions_at(queue_.next_deadline()));

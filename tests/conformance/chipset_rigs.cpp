@@ -173,7 +173,7 @@ struct I8042Rig : Rig {
 };
 
 struct FwCfgRig : Rig {
-    FwCfg fw_cfg{*memory};
+    FwCfg fw_cfg{queue, *memory};
     FwCfgRig() {
         use(fw_cfg, {FwCfg::control, FwCfg::dma});
         fw_cfg.add_file("etc/test", std::vector<u8>(5000, 0x5A));

@@ -31,7 +31,8 @@ class FwCfgTest : public testing::Test {
     }
 
     std::unique_ptr<PhysicalMap> memory_ = std::move(PhysicalMap::create(1 * MiB)).value();
-    FwCfg fw_cfg_{*memory_};
+    Board board_;
+    FwCfg fw_cfg_{board_.queue, *memory_};
 };
 
 TEST_F(FwCfgTest, SignatureAndFeatures) {

@@ -251,6 +251,23 @@ TEST_F(MachineTest, RandomNumbersStartFromTheHostUnlessTimeIsDeterministic) {
     EXPECT_NE(first_number(ClockMode::deterministic, 1, 7), first_number(ClockMode::deterministic, 1, 8));
 }
 
+// A big transfer ends the slice: a guest that asks for one after the other must not make the emulator deaf.
+TEST_F(MachineTest, WhatTakesTheHostLongEndsTheSlice) {
+    write_rom({0xBA, 0x18, 0x05, 0x66, 0xB8, 0x00, 0x08, 0x00, 0x00, 0x66, 0x0F,
+               0xC8,                      // DX = 518h; EAX = 800h,
+               0x66, 0xEF, 0xEB, 0xFC});  // swapped; OUT, again
+    auto machine = make(config());
+    ASSERT_TRUE(machine);
+    // Select item 0 and read 1 MiB of it.
+    const u8 command[16] = {0, 0, 0, 8 | 2, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0};
+    machine->memory().write(0x800, command);
+    machine->run_slice(true);
+    EXPECT_EQ(machine->memory().read(0x100000, 4), 0x554D4551u);  // "QEMU"
+    EXPECT_LT(machine->instructions(), 10u);
+    machine->run_slice(true);
+    EXPECT_GT(machine->instructions(), 1000u);
+}
+
 TEST_F(MachineTest, UsersMistakesAreSentences) {
     write_rom(kCount);
     const auto message = [&](const MachineConfig& c) {
