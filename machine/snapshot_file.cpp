@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "base/bits.h"
 
@@ -29,6 +30,27 @@ struct CloseFile {
     void operator()(std::FILE* f) const { std::fclose(f); }
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
+
+// Piece by piece: a size that only the file claims is not believed. Nothing: not a frame of `size` bytes.
+std::optional<std::vector<u8>> unpack(std::span<const u8> packed, u64 size) {
+    struct Free {
+        void operator()(ZSTD_DCtx* c) const { ZSTD_freeDCtx(c); }
+    };
+    const std::unique_ptr<ZSTD_DCtx, Free> context(ZSTD_createDCtx());
+    std::vector<u8> out, piece(MiB);
+    ZSTD_inBuffer in{packed.data(), packed.size(), 0};
+    size_t more = 1;
+    while (more != 0) {
+        ZSTD_outBuffer to{piece.data(), piece.size(), 0};
+        const size_t before = in.pos;
+        more = ZSTD_decompressStream(context.get(), &to, &in);
+        const bool stuck = to.pos == 0 && in.pos == before;
+        if (ZSTD_isError(more) != 0 || stuck || out.size() + to.pos > size) return std::nullopt;
+        out.insert(out.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(to.pos));
+    }
+    if (out.size() != size || in.pos != in.size) return std::nullopt;
+    return out;
+}
 
 }  // namespace
 
@@ -86,10 +108,9 @@ Result<std::vector<u8>> read_snapshot_file(const std::string& path) {
         packed.insert(packed.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(n));
     }
     if (ZSTD_getFrameContentSize(packed.data(), packed.size()) != header.size) return damaged;
-    std::vector<u8> archive(header.size);
-    const size_t n = ZSTD_decompress(archive.data(), archive.size(), packed.data(), packed.size());
-    if (n != archive.size() || hash_bytes(archive) != header.hash) return damaged;
-    return archive;
+    auto archive = unpack(packed, header.size);
+    if (!archive || hash_bytes(*archive) != header.hash) return damaged;
+    return std::move(*archive);
 }
 
 }  // namespace mynah

@@ -53,6 +53,20 @@ TEST_F(SnapshotFile, DamageIsSaid) {
     EXPECT_FALSE(read_snapshot_file(path_).ok());
 }
 
+// A header and a zstd frame that both claim 512 GiB, and nothing behind.
+TEST_F(SnapshotFile, AClaimedSizeIsNotBelieved) {
+    ASSERT_TRUE(write_snapshot_file(path_, std::vector<u8>(10)).ok());
+    fs::resize_file(path_, 16);  // magic, version
+    std::ofstream f(path_, std::ios::binary | std::ios::app);
+    const char size[] = {0, 0, 0, 0, '\x80', 0, 0, 0};
+    const char hash[8] = {};
+    f.write(size, 8).write(hash, 8).write("\x28\xB5\x2F\xFD\xC0\x58", 6).write(size, 8).put(1).put(0).put(0);
+    f.close();
+    const auto read = read_snapshot_file(path_);
+    ASSERT_FALSE(read.ok());
+    EXPECT_NE(read.error().message.find("damaged"), std::string::npos) << read.error().message;
+}
+
 TEST_F(SnapshotFile, CannotWriteIsSaid) {
     const Status s = write_snapshot_file("/nonexistent/folder/file", std::vector<u8>(10));
     ASSERT_FALSE(s.ok());
