@@ -156,7 +156,7 @@ void FloppyController::visit(Archive& ar) {
     ar.all(sector_timer_, seek_timer_, reset_timer_);
     if (phase_ > Phase::result || transfer_ > Transfer::read_id || command_size_ > command_.size() ||
         command_needed_ > command_.size() || result_size_ > result_.size() || result_at_ > result_size_ ||
-        unit_size_ > buffer_.size() || position_ > unit_size_ || unit_ > 3) {
+        unit_size_ > buffer_.size() || position_ > unit_size_ || unit_ > 3 || head_ > 1 || rate_ > 3) {
         ar.fail("floppy command out of range");
         reset();
     }

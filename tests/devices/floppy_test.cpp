@@ -282,6 +282,20 @@ TEST(Floppy, StateReturnsInMidCommand) {
     EXPECT_EQ(c.result(7)[0], 0);
 }
 
+TEST(Floppy, RefusesASnapshotWithADataRateThatIsNotThere) {
+    FloppyBench b;
+    b.out8(0x3F7, 0);
+    const std::vector<u8> at_500 = save(b.fdc);
+    b.out8(0x3F7, 2);
+    std::vector<u8> at_250 = save(b.fdc);
+    const auto rate = std::mismatch(at_250.begin(), at_250.end(), at_500.begin()).first;
+    ASSERT_NE(rate, at_250.end());
+    *rate = 0;
+    EXPECT_EQ(load(b.fdc, at_250), "");
+    *rate = 200;
+    EXPECT_NE(load(b.fdc, at_250), "");
+}
+
 TEST(Floppy, RandomAccessesNeverCrash) {
     FloppyBench b;
     u64 state = 3;
