@@ -10,6 +10,8 @@ namespace {
 struct Case {
     const char* path;
     const char* format;  // the beginning of BootImage::format
+
+    friend void PrintTo(const Case& c, std::ostream* out) { *out << c.path; }
 };
 
 class RealKernels : public ::testing::TestWithParam<Case> {};

@@ -99,6 +99,9 @@ TEST_F(Images, ErrorsAreOneLine) {
     const std::string fifo = (folder_ / "fifo").string();
     ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
     EXPECT_NE(error_of(fifo, ro), "");
+}
+
+TEST_F(Images, ReadOnlyFilesAreNotWritten) {
     if (geteuid() == 0) GTEST_SKIP() << "permissions do not stop root";
     const std::string locked = make("read-only", 4096);
     fs::permissions(locked, fs::perms::owner_read);
