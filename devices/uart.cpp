@@ -1,5 +1,7 @@
 #include "devices/uart.h"
 
+#include <utility>
+
 #include "base/bits.h"
 
 namespace mynah {
@@ -86,15 +88,27 @@ void Uart::receive() {
     expect_input();
 }
 
-void Uart::push(u8 byte) {
+// One zero character stands for the whole break (PC16550D data sheet, bit 4 of the line status register).
+void Uart::receive_break() {
+    if (loopback()) return;
+    push(0, kBreak);
+}
+
+// Bits 1 to 4 of the line status belong to a character and show when it is the next to be read.
+void Uart::reveal_errors() {
+    if (fifo_count_ > 0) lsr_errors_ |= std::exchange(fifo_[fifo_head_].errors, u8{0});
+}
+
+void Uart::push(u8 byte, u8 errors) {
     const unsigned mask = 0xFFu >> (3 - (lcr_ & 3));
     if (fifo_count_ >= capacity()) {
         lsr_errors_ |= kOverrun;
         // Without FIFOs the new character overwrites the old one; with them it is lost in the shift register.
-        if (!fifo_enabled()) fifo_[fifo_head_] = {static_cast<u8>(byte & mask), 0};
+        if (!fifo_enabled()) fifo_[fifo_head_] = {static_cast<u8>(byte & mask), errors};
     } else {
-        fifo_[(fifo_head_ + fifo_count_++) & 15] = {static_cast<u8>(byte & mask), 0};
+        fifo_[(fifo_head_ + fifo_count_++) & 15] = {static_cast<u8>(byte & mask), errors};
     }
+    reveal_errors();
     restart_timeout();
     update_irq();
 }
@@ -105,6 +119,7 @@ u8 Uart::pop() {
         last_received_ = fifo_[fifo_head_].byte;
         fifo_head_ = (fifo_head_ + 1) & 15;
         --fifo_count_;
+        reveal_errors();
     }
     restart_timeout();
     update_irq();
@@ -173,8 +188,10 @@ void Uart::write_fcr(u8 value) {
 // --- interrupts and registers ---
 
 u8 Uart::line_status() const {
+    u8 byte_errors = lsr_errors_ & kByteErrors;
+    for (unsigned i = 0; i < fifo_count_; ++i) byte_errors |= fifo_[(fifo_head_ + i) & 15].errors;
     return static_cast<u8>(lsr_errors_ | kThre | kTemt | (fifo_count_ ? kDataReady : 0) |
-                           (fifo_enabled() && (lsr_errors_ & kByteErrors) ? kFifoError : 0));
+                           (fifo_enabled() && byte_errors ? kFifoError : 0));
 }
 
 u8 Uart::identification() const {

@@ -20,6 +20,8 @@ class Uart final : public Device {
 
     // The backend got input. To be called on the machine's thread.
     void input_ready();
+    // The line was held in the spacing state for longer than a character.
+    void receive_break();
 
     std::string_view name() const override { return name_; }
     void reset() override;
@@ -41,7 +43,8 @@ class Uart final : public Device {
     Nanoseconds byte_time() const;
 
     void send(u8 byte);
-    void push(u8 byte);  // into the receiver
+    void push(u8 byte, u8 errors = 0);  // into the receiver
+    void reveal_errors();               // of the character that is read next
     u8 pop();
     void receive();       // the next byte from the backend
     void expect_input();  // arms receive() when there may be more

@@ -30,6 +30,7 @@ Result<std::unique_ptr<CharHub>> CharHub::create(const MachineConfig& config,
         if (!stream.ok()) return stream.error();
         if (*stream && c.spec.starts_with("mon:")) {
             hub->mux_ = std::make_unique<TerminalMux>(**stream, actions);
+            hub->shared_serial_ = static_cast<unsigned>(hub->serials_.size());
             hub->serials_.push_back(&hub->mux_->serial());
             hub->monitor_ = &hub->mux_->monitor();
             hub->monitor_echo_ = shared = true;

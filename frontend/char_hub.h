@@ -27,8 +27,15 @@ class CharHub {
     const std::vector<CharBackend*>& serials() const { return serials_; }
     CharBackend* debugcon() const { return debugcon_; }
     CharBackend* monitor() const { return monitor_; }
-    // How many peers the monitor's stream has had: a new one is to be greeted.
-    unsigned monitor_peers() const { return monitor_stream_ != nullptr ? monitor_stream_->peers() : 1; }
+    // How many peers the monitor has had, or, on a shared terminal, how often it was switched to: each time
+    // it is to show itself.
+    unsigned monitor_visits() const {
+        return monitor_stream_ != nullptr ? monitor_stream_->peers() : mux_ ? mux_->monitor_visits() : 0;
+    }
+    // The monitor shares its terminal with a serial port.
+    bool monitor_is_shared() const { return mux_ && monitor_stream_ == nullptr; }
+    // The serial port on the shared terminal.
+    unsigned shared_serial() const { return shared_serial_; }
     // What is typed to the monitor must be echoed: its stream is a raw terminal or a socket.
     bool monitor_echo() const { return monitor_echo_; }
 
@@ -52,6 +59,7 @@ class CharHub {
     CharBackend* debugcon_ = nullptr;
     CharBackend* monitor_ = nullptr;
     const HostChar* monitor_stream_ = nullptr;  // null: shares a stream with a serial port
+    unsigned shared_serial_ = 0;
     bool monitor_echo_ = false;
     bool uses_terminal_ = false;
 };

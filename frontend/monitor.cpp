@@ -212,8 +212,14 @@ void MonitorConsole::print(std::string_view text) {
     console_.write({reinterpret_cast<const u8*>(out.data()), out.size()});
 }
 
-void MonitorConsole::start() {
-    print(fmt::format("mynah {} monitor - type 'help' for the commands\n{}", MYNAH_VERSION, kPrompt));
+void MonitorConsole::start(bool shared) {
+    // The guest may have left the cursor anywhere.
+    if (shared) print("\n");
+    if (!shared) line_.clear();  // typed by somebody else
+    if (!shared || !greeted_)
+        print(fmt::format("mynah {} monitor - type 'help' for the commands\n", MYNAH_VERSION));
+    greeted_ = true;
+    print(fmt::format("{}{}", kPrompt, line_));
 }
 
 void MonitorConsole::poll() {
@@ -223,7 +229,8 @@ void MonitorConsole::poll() {
             if (echo_) print("\n");
             const std::string line = std::exchange(line_, {});
             print(monitor_.execute(line));
-            print(kPrompt);
+            // After quit the host's own prompt comes next.
+            if (!monitor_.finished()) print(kPrompt);
         } else if (c == 8 || c == 127) {
             if (line_.empty()) continue;
             line_.pop_back();

@@ -17,6 +17,8 @@ class Monitor {
 
     // Runs one command line; the answer ends in a newline, or is empty.
     std::string execute(std::string_view line);
+    // The machine has been told to end.
+    bool finished() const { return machine_.run_state() == RunState::finished; }
 
   private:
     using Words = std::vector<std::string_view>;
@@ -40,8 +42,9 @@ class MonitorConsole {
   public:
     MonitorConsole(Monitor& monitor, CharBackend& console, bool echo)
         : monitor_(monitor), console_(console), echo_(echo) {}
-    // Greets with the version and the first prompt.
-    void start();
+    // Greets with the version and the first prompt. On a terminal shared with a serial port (`shared`) that
+    // is done once; after that the prompt and what was typed already are enough.
+    void start(bool shared);
     // Takes what has been typed and answers complete lines.
     void poll();
 
@@ -51,6 +54,7 @@ class MonitorConsole {
     Monitor& monitor_;
     CharBackend& console_;
     bool echo_;
+    bool greeted_ = false;
     std::string line_;
 };
 

@@ -46,7 +46,9 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
     if (!config.log_file.empty()) {
         if (Status ok = s->log_.open(config.log_file); !ok) return ok.error();
     }
-    auto hub = CharHub::create(config, {.quit = [s] { s->quit_ = true; }, .send_break = {}});
+    auto hub =
+        CharHub::create(config, {.quit = [s] { s->quit_ = true; },
+                                 .send_break = [s] { s->machine_->serial_break(s->hub_->shared_serial()); }});
     if (!hub) return hub.error();
     s->hub_ = std::move(*hub);
     auto machine = Machine::create(
@@ -62,8 +64,8 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
 
 void Session::take_input() {
     const bool input = hub_->poll();
-    if (console_ && std::exchange(greeted_, hub_->monitor_peers()) != hub_->monitor_peers())
-        console_->start();
+    if (console_ && std::exchange(greeted_, hub_->monitor_visits()) != hub_->monitor_visits())
+        console_->start(hub_->monitor_is_shared());
     if (!input) return;
     if (console_) console_->poll();
     const auto& serials = hub_->serials();

@@ -32,7 +32,7 @@ class Session {
     bool may_skip_idle_;
     bool skip_next_ = false;
     bool quit_ = false;
-    unsigned greeted_ = 0;  // monitor peers
+    unsigned greeted_ = 0;  // of the monitor's visits
 };
 
 }  // namespace mynah

@@ -56,6 +56,7 @@ void TerminalMux::key(u8 byte) {
         case 'c':
         case 'C':
             focus_ = focus_ == &serial_ ? &monitor_ : &serial_;
+            if (focus_ == &monitor_) ++monitor_visits_;
             break;
         case 'b':
         case 'B':

@@ -24,6 +24,8 @@ class TerminalMux {
     CharBackend& serial() { return serial_; }
     CharBackend& monitor() { return monitor_; }
     bool monitor_has_input_focus() const { return focus_ == &monitor_; }
+    // How often input went to the monitor: its prompt is to be shown each time, and not before.
+    unsigned monitor_visits() const { return monitor_visits_; }
     // Distributes what the stream has read.
     void poll();
 
@@ -47,6 +49,7 @@ class TerminalMux {
     TerminalActions actions_;
     Side serial_, monitor_;
     Side* focus_;
+    unsigned monitor_visits_ = 0;
     bool escaped_ = false;
 };
 

@@ -87,6 +87,10 @@ void Machine::serial_input_ready(unsigned index) {
     if (index < pc_->uarts_.size()) pc_->uarts_[index]->input_ready();
 }
 
+void Machine::serial_break(unsigned index) {
+    if (index < pc_->uarts_.size()) pc_->uarts_[index]->receive_break();
+}
+
 bool Machine::key(std::string_view name, bool down) {
     return pc_->keyboard_controller_.keyboard().key(name, down);
 }

@@ -61,6 +61,8 @@ class Machine {
     // --- input and output ---
     // A host backend has input for serial port `index`.
     void serial_input_ready(unsigned index);
+    // A break condition on its line, as Linux takes for SysRq.
+    void serial_break(unsigned index);
     // QEMU's key names ("a", "ret", "ctrl"); false: no such key.
     bool key(std::string_view name, bool down);
     // Counts (dx to the right, dy downwards, wheel towards the user); buttons: 1 left, 2 right, 4 middle.

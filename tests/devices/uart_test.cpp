@@ -123,6 +123,24 @@ TEST_F(UartTest, PriorityOfInterrupts) {
     EXPECT_FALSE(irq_.level);  // OUT2 is not driven in loopback
 }
 
+TEST_F(UartTest, ABreakIsOneZeroCharacterWithItsErrorAtTheTopOfTheFifo) {
+    set_speed();
+    out(uart_, 0, 2, 0x01);
+    out(uart_, 0, 1, 0x04);
+    type("a");
+    board_.run(2 * kByte);
+    uart_.receive_break();
+    EXPECT_EQ(lsr(), 0x60 | 0x80 | 0x01);  // somewhere in the FIFO, not yet the next
+    EXPECT_FALSE(irq_.level);
+    EXPECT_EQ(in(uart_, 0, 0), 'a');
+    EXPECT_TRUE(irq_.level);
+    EXPECT_EQ(iir() & 0x0F, 0x06);
+    EXPECT_EQ(lsr(), 0x60 | 0x80 | 0x10 | 0x01);
+    EXPECT_FALSE(irq_.level);
+    EXPECT_EQ(in(uart_, 0, 0), 0);
+    EXPECT_EQ(lsr(), 0x60);
+}
+
 TEST_F(UartTest, LoopbackOfModemLines) {
     set_speed();
     EXPECT_EQ(in(uart_, 0, 6), 0xB0);

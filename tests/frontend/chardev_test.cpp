@@ -129,6 +129,7 @@ TEST(TerminalMux, KeysSwitchAndEnd) {
         "cinfo");
     mux.poll();
     EXPECT_TRUE(mux.monitor_has_input_focus());
+    EXPECT_EQ(mux.monitor_visits(), 1u);
     EXPECT_EQ(take(mux.monitor()), "info");
     EXPECT_EQ(take(mux.serial()), "");
     stream.type(
