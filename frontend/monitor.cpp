@@ -38,6 +38,11 @@ std::string with_carriage_returns(std::string_view text) {
 
 constexpr std::string_view kPrompt = "(mynah) ";
 
+constexpr Nanoseconds kMillisecond = 1'000'000;
+// How long sendkey holds its keys, in milliseconds.
+constexpr u64 kDefaultHold = 100;
+constexpr u64 kLongestHold = 60'000;
+
 }  // namespace
 
 struct Monitor::Command {
@@ -58,7 +63,7 @@ const std::vector<Monitor::Command>& Monitor::commands() {
          [](Monitor& m, const Words& w) { return m.examine(w, true); }},
         {"screendump", "FILE.png|FILE.ppm", "write a picture of the screen",
          [](Monitor& m, const Words& w) { return m.screendump(w); }},
-        {"sendkey", "KEY[-KEY...]", "press keys together, as in ctrl-alt-delete",
+        {"sendkey", "KEY[-KEY...] [MS]", "press keys together, as in ctrl-alt-delete, and hold them (100 ms)",
          [](Monitor& m, const Words& w) { return m.sendkey(w); }},
         {"system_reset", "", "press the reset button",
          [](Monitor& m, const Words&) {
@@ -192,12 +197,17 @@ std::string Monitor::sendkey(const Words& words) {
         keys.push_back(rest.substr(0, end));
         rest.remove_prefix(std::min(end + 1, rest.size()));
     }
-    size_t pressed = 0;
-    while (pressed < keys.size() && machine_.key(keys[pressed], true)) ++pressed;
-    const bool all = pressed == keys.size();
-    const std::string_view unknown = all ? std::string_view{} : keys[pressed];
-    while (pressed > 0) machine_.key(keys[--pressed], false);
-    return all ? std::string() : fmt::format("unknown key: '{}'\n", unknown);
+    u64 hold = kDefaultHold;
+    if (words.size() > 2) {
+        const auto given = evaluate(words[2]);
+        if (!given) return given.error().message + "\n";
+        if (*given == 0 || *given > kLongestHold)
+            return fmt::format("the time to hold is 1 to {} ms\n", kLongestHold);
+        hold = *given;
+    }
+    if (words.size() > 3) return "more than keys and a time is given; join keys with '-'\n";
+    const Status done = machine_.type_keys(keys, hold * kMillisecond);
+    return done ? std::string() : done.error().message + "\n";
 }
 
 std::string Monitor::snapshot(const Words& words, bool save) {

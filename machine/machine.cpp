@@ -95,6 +95,10 @@ bool Machine::key(std::string_view name, bool down) {
     return pc_->keyboard_controller_.keyboard().key(name, down);
 }
 
+Status Machine::type_keys(std::span<const std::string_view> names, Nanoseconds hold) {
+    return pc_->typist_.type(names, hold);
+}
+
 void Machine::mouse(int dx, int dy, u8 buttons, int wheel) {
     pc_->keyboard_controller_.mouse().move(dx, dy, buttons, wheel);
 }

@@ -65,6 +65,9 @@ class Machine {
     void serial_break(unsigned index);
     // QEMU's key names ("a", "ret", "ctrl"); false: no such key.
     bool key(std::string_view name, bool down);
+    // Presses keys together and releases them after `hold`, when those that were asked for before are
+    // through. Error: a key that there is not.
+    Status type_keys(std::span<const std::string_view> names, Nanoseconds hold);
     // Counts (dx to the right, dy downwards, wheel towards the user); buttons: 1 left, 2 right, 4 middle.
     void mouse(int dx, int dy, u8 buttons, int wheel);
     Frame screen();

@@ -47,6 +47,7 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
                                  irqs_.hold_back(irq, IrqRouter::isa, replaced);
                          }}),
       keyboard_controller_(queue_, a20_, irqs_.line(1), irqs_.line(12), [this] { request_reset(); }),
+      typist_(queue_, keyboard_controller_.keyboard()),
       fw_cfg_(queue_, *memory_),
       pci_(io_, *memory_, log),
       host_bridge_(*memory_),

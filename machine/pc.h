@@ -31,6 +31,7 @@
 #include "machine/clock.h"
 #include "machine/drives.h"
 #include "machine/irq_router.h"
+#include "machine/key_typist.h"
 #include "machine/machine.h"
 
 namespace mynah {
@@ -109,6 +110,7 @@ class Pc final : public CpuHost, private ApicBus {
     IsaDma dma_;
     Hpet hpet_;
     I8042 keyboard_controller_;
+    KeyTypist typist_;
     FwCfg fw_cfg_;
     PciBus pci_;
     I440fx host_bridge_;

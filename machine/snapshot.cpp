@@ -31,6 +31,7 @@ void Pc::visit(Archive& ar) {
     if (realtime_) ar(*realtime_);
     ar.all(queue_, apic_timer_, irqs_, random_state_, reset_requested_);
     for (Device* d : devices()) d->visit(ar);
+    typist_.visit(ar);
     drives_->visit_media(ar);
     ar.section("end");
     if (ar.loading() && ar.ok()) {

@@ -85,6 +85,15 @@ TEST_F(MonitorTest, EachPeerOfASocketIsGreetedAndStartsItsOwnLine) {
     }
 }
 
+TEST_F(MonitorTest, SendkeyTakesATimeToHold) {
+    Monitor monitor(*machine_);
+    EXPECT_EQ(monitor.execute("sendkey ctrl-alt-delete"), "");
+    EXPECT_EQ(monitor.execute("sendkey a 500"), "");
+    EXPECT_EQ(monitor.execute("sendkey a b"), "'b' is neither a number nor a register\n");
+    EXPECT_NE(monitor.execute("sendkey a 0").find("1 to 60000 ms"), std::string::npos);
+    EXPECT_EQ(monitor.execute("sendkey bogus"), "unknown key: 'bogus'\n");
+}
+
 TEST_F(MonitorTest, QuitLeavesNoPrompt) {
     Monitor monitor(*machine_);
     Console terminal;
