@@ -16,9 +16,10 @@ constexpr std::string_view kSystemTypes64[16] = {
     "<hiword>", "Reserved",  "LDT",      "Reserved",   "Reserved",   "Reserved", "Reserved",  "Reserved",
     "Reserved", "TSS64-avl", "Reserved", "TSS64-busy", "CallGate64", "Reserved", "IntGate64", "TrapGate64"};
 
+// What the attributes mean; nothing where they mean nothing.
 std::string segment_kind(const SegmentRegister& r, bool real, bool long_mode) {
-    if (real) return fmt::format("DPL={}", r.dpl());
-    std::string s = fmt::format("DPL={} ", r.dpl());
+    if (real || !r.present()) return "";
+    std::string s = fmt::format(" DPL={} ", r.dpl());
     if (!r.code_or_data()) return s + std::string((long_mode ? kSystemTypes64 : kSystemTypes32)[r.type()]);
     if (r.is_code()) {
         s += r.long_code() ? "CS64" : r.big() ? "CS32" : "CS16";
@@ -66,12 +67,12 @@ std::string describe_registers(const CpuState& s, unsigned cpl, bool code64, boo
         const SegmentRegister& g = s.segs[n];
         const u32 attributes = (g.attributes & 0xFFu) << 8 | (g.attributes & 0xF00u) << 12;
         if (code64) {
-            add("{}={:04x} {:016x} {:08x} {:08x} ", kNames[n], g.selector, g.base, g.limit, attributes);
+            add("{}={:04x} {:016x} {:08x} {:08x}", kNames[n], g.selector, g.base, g.limit, attributes);
         } else {
-            add("{}={:04x} {:08x} {:08x} {:08x} ", kNames[n], g.selector, static_cast<u32>(g.base), g.limit,
+            add("{}={:04x} {:08x} {:08x} {:08x}", kNames[n], g.selector, static_cast<u32>(g.base), g.limit,
                 attributes);
         }
-        out += segment_kind(g, real && n < 6, long_mode);
+        out += segment_kind(g, real, long_mode);
         out += '\n';
     }
     if (code64) {

@@ -127,7 +127,7 @@ std::string Monitor::help(const Words& words) {
 
 std::string Monitor::info(const Words& words) {
     const std::string_view what = words.size() > 1 ? words[1] : "";
-    if (what == "registers") return machine_.cpu().describe_registers();
+    if (what == "registers") return "CPU#0\n" + machine_.cpu().describe_registers();
     if (what == "status") {
         const bool running = machine_.run_state() == RunState::running;
         return fmt::format("VM status: {}\ninstructions: {}\n", running ? "running" : "paused",

@@ -347,43 +347,72 @@ void Mmu::frame_written(PhysicalAddress address, u64 length) {
     impl_->tracker.written(address, length, [this](const TableTracker::Drop& d) { impl_->drop(d); });
 }
 
+namespace {
+
+// A guest may map all its address space, and a page table into itself: a listing ends here.
+constexpr u64 kMostListed = 1 << 20;
+
+std::string page_line(u64 linear, const Walk& w) {
+    const u64 entry = w.leaf().value;
+    std::string flags = "XGPDACTUW";
+    const bool set[] = {
+        (entry & pte::no_execute) != 0,    (entry & pte::global) != 0,   w.page_shift > 12,
+        (entry & pte::dirty) != 0,         (entry & pte::accessed) != 0, (entry & pte::cache_disable) != 0,
+        (entry & pte::write_through) != 0, (entry & pte::user) != 0,     (entry & pte::writable) != 0};
+    for (size_t i = 0; i < flags.size(); ++i) {
+        if (!set[i]) flags[i] = '-';
+    }
+    char line[64];
+    std::snprintf(line, sizeof line, "%016llx: %016llx %s\n", static_cast<unsigned long long>(linear),
+                  static_cast<unsigned long long>(w.address), flags.c_str());
+    return line;
+}
+
+}  // namespace
+
 std::string Mmu::describe_mappings(bool each_page) const {
-    if (!controls_.paging) return "paging is off\n";
+    if (!controls_.paging) return "PG disabled\n";
     std::string text;
     struct Range {
-        u64 start = 0, length = 0, physical = 0;
+        u64 start = 0, length = 0;
         std::string rights;
     } range;
     const auto flush_range = [&] {
         if (range.length == 0) return;
-        char line[96];
-        std::snprintf(line, sizeof line, "%016llx-%016llx %010llx %s\n",
+        char line[64];
+        std::snprintf(line, sizeof line, "%016llx-%016llx %016llx %s\n",
                       static_cast<unsigned long long>(range.start),
-                      static_cast<unsigned long long>(range.start + range.length - 1),
-                      static_cast<unsigned long long>(range.physical), range.rights.c_str());
+                      static_cast<unsigned long long>(range.start + range.length),
+                      static_cast<unsigned long long>(range.length), range.rights.c_str());
         text += line;
         range.length = 0;
     };
     const u64 end = controls_.long_mode ? u64{1} << 48 : 4 * GiB;
+    u64 listed = 0;
     for (u64 at = 0; at < end;) {
         const u64 linear = controls_.long_mode ? sign_extend(at, 48) : at;
         const Walk w = walk_page_tables(impl_->map, controls_, pdptes_, impl_->a20_mask, linear);
         const unsigned shift = w.end == Walk::End::mapped ? w.page_shift : w.count ? w.leaf().shift : 30u;
         const u64 length = u64{1} << shift;
+        at += length;
         if (w.end != Walk::End::mapped) {
             flush_range();
-        } else {
-            std::string rights{w.user ? 'u' : '-', 'r', w.writable ? 'w' : '-', w.no_execute ? '-' : 'x'};
-            const bool joins = range.length != 0 && !each_page && rights == range.rights &&
-                               range.start + range.length == linear &&
-                               range.physical + range.length == w.address;
-            if (!joins) {
-                flush_range();
-                range = {linear, 0, w.address, std::move(rights)};
-            }
-            range.length += length;
+            continue;
         }
-        at += length;
+        if (++listed > kMostListed) {
+            flush_range();
+            return text + "(and more)\n";
+        }
+        if (each_page) {
+            text += page_line(linear, w);
+            continue;
+        }
+        std::string rights{w.user ? 'u' : '-', 'r', w.writable ? 'w' : '-'};
+        if (range.length == 0 || rights != range.rights || range.start + range.length != linear) {
+            flush_range();
+            range = {linear, 0, std::move(rights)};
+        }
+        range.length += length;
     }
     flush_range();
     return text;

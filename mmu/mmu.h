@@ -96,7 +96,8 @@ class Mmu final : public MapObserver, public FrameObserver {
     Translation translate(u64 linear, Access access, Privilege privilege);
     // As an inspector sees it: sets nothing, fills nothing, as a supervisor.
     std::optional<PhysicalAddress> peek(u64 linear) const;
-    // Lines for `info mem` / `info tlb`.
+    // Lines for `info mem` (ranges, end excluded, with length and rights), or `info tlb` (each page, with
+    // what its entry has set: X stands for no-execute, P for a large page).
     std::string describe_mappings(bool each_page) const;
 
     void map_changed() override;

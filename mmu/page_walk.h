@@ -31,8 +31,9 @@ struct Walk {
 };
 
 namespace pte {
-inline constexpr u64 present = 1, writable = 2, user = 4, accessed = 1 << 5, dirty = 1 << 6,
-                     page_size = 1 << 7, global = 1 << 8, no_execute = u64{1} << 63;
+inline constexpr u64 present = 1, writable = 2, user = 4, write_through = 1 << 3, cache_disable = 1 << 4,
+                     accessed = 1 << 5, dirty = 1 << 6, page_size = 1 << 7, global = 1 << 8,
+                     no_execute = u64{1} << 63;
 }
 
 // `controls.paging` must be set. `a20_mask` is applied to every physical address.

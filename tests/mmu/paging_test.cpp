@@ -223,7 +223,11 @@ TEST_F(Paging, TablesGrowUnderPressure) {
 TEST_F(Paging, DescribesMappings) {
     long_tables();
     mmu.set_controls(long_mode());
-    EXPECT_EQ(mmu.describe_mappings(false), "0000000000000000-00000000001fffff 0000100000 urwx\n");
+    EXPECT_EQ(mmu.describe_mappings(false), "0000000000000000-0000000000200000 0000000000200000 urw\n");
+    EXPECT_TRUE(
+        mmu.describe_mappings(true).starts_with("0000000000000000: 0000000000100000 -------UW\n"
+                                                "0000000000001000: 0000000000101000 -------UW\n"))
+        << mmu.describe_mappings(true).substr(0, 100);
     EXPECT_EQ(mmu.peek(0x1234), 0x101234u);
     EXPECT_EQ(mmu.peek(0x400000), std::nullopt);
     EXPECT_EQ(map->read(0x1000, 8) & kA, 0u);
