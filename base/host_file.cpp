@@ -81,8 +81,10 @@ Result<HostFile> HostFile::open(const std::string& path, Access access) {
     file.size_ = static_cast<u64>(end);
 
     if (!lock(fd, writes)) {
-        return cannot(path, writes ? "another program uses it (close that, or try -snapshot)"
-                                   : "another program writes to it");
+        if (!writes) return cannot(path, "another program writes to it; close that first");
+        // Reading beside a reader is possible, beside a writer nothing is.
+        return cannot(path, lock(fd, false) ? "another program uses it; close that, or use -snapshot"
+                                            : "another program writes to it; close that first");
     }
     return file;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "devices/ata_disk.h"
 #include "devices/atapi_cdrom.h"
 #include "machine/raw_disk.h"
@@ -21,10 +23,13 @@ std::string_view kind(const DriveConfig& c) {
     return c.media == DriveMedia::cdrom ? "cdrom" : "disk";
 }
 
+bool writes(const DriveConfig& c) {
+    return c.media != DriveMedia::cdrom && !c.read_only && !c.snapshot;
+}
+
 Result<std::unique_ptr<BlockBackend>> open_medium(const DriveConfig& c, OverlayDisk*& overlay) {
     const bool cd = c.media == DriveMedia::cdrom;
-    const bool read_only = cd || c.read_only || c.snapshot;
-    auto file = RawDisk::open(c.file, read_only ? HostFile::Access::read_only : HostFile::Access::read_write,
+    auto file = RawDisk::open(c.file, writes(c) ? HostFile::Access::read_write : HostFile::Access::read_only,
                               cd ? kCdSector : kSector);
     if (!file) return file.error();
     std::unique_ptr<BlockBackend> medium = std::move(*file);
@@ -60,6 +65,17 @@ Status Drives::add(const DriveConfig& config, Wiring& wiring) {
         if (d->config.interface == config.interface && d->config.index == config.index) {
             return Error{fmt::format("drives \"{}\" and \"{}\" both want {} index {}; give one another index",
                                      d->config.file, config.file, floppy ? "floppy" : "IDE", config.index)};
+        }
+    }
+    for (const auto& d : drives_) {
+        std::error_code error;
+        if (d->config.file.empty() || !std::filesystem::equivalent(d->config.file, config.file, error))
+            continue;
+        if (writes(d->config) || writes(config)) {
+            return Error{
+                fmt::format("\"{}\" is given to two drives; only drives that do not write (-snapshot) "
+                            "can share an image",
+                            config.file)};
         }
     }
     auto drive = std::make_unique<Drive>();
