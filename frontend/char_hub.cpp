@@ -17,6 +17,7 @@ Result<HostChar*> CharHub::open(std::string_view option, const std::string& text
     auto opened = open_char(*spec);
     if (!opened.ok()) return Error{fmt::format("{} {}: {}", option, text, opened.error().message)};
     if (spec->kind == CharSpec::Kind::stdio) uses_terminal_ = true;
+    if (spec->wait) waiting_for_ += fmt::format("{}{}", waiting_for_.empty() ? "" : ", ", text);
     streams_.push_back(std::move(*opened));
     return streams_.back().get();
 }

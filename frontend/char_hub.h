@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/host_terminal.h"
@@ -45,6 +46,8 @@ class CharHub {
     void wait(u64 nanoseconds) const;
     // False while a "server,wait" socket has no peer yet.
     bool ready() const;
+    // What ready() waits for, for the user: the sockets' specs.
+    const std::string& waiting_for() const { return waiting_for_; }
     // Before the end: gives slow readers a moment.
     void flush();
 
@@ -59,6 +62,7 @@ class CharHub {
     CharBackend* debugcon_ = nullptr;
     CharBackend* monitor_ = nullptr;
     const HostChar* monitor_stream_ = nullptr;  // null: shares a stream with a serial port
+    std::string waiting_for_;
     unsigned shared_serial_ = 0;
     bool monitor_echo_ = false;
     bool uses_terminal_ = false;

@@ -161,6 +161,7 @@ TEST_F(Folder, HubOpensWhatTheConfigurationNames) {
     (*hub)->serials()[0]->write(bytes("boot"));
     (*hub)->debugcon()->write(bytes("log"));
     EXPECT_TRUE((*hub)->ready());
+    EXPECT_EQ((*hub)->waiting_for(), "");
     auto client = open("unix:" + path("monitor"));
     client->write(bytes("info\n"));
     client->poll();
