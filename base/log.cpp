@@ -8,17 +8,22 @@ namespace mynah {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, LogItem>, 10> kItems{{
-    {"in_asm", LogItem::in_asm},
-    {"int", LogItem::interrupts},
-    {"cpu_reset", LogItem::cpu_reset},
-    {"mmu", LogItem::mmu},
-    {"exec", LogItem::exec},
-    {"unimp", LogItem::unimplemented},
-    {"guest_errors", LogItem::guest_errors},
-    {"device", LogItem::device},
-    {"firmware", LogItem::firmware},
-    {"cpu", LogItem::exec},
+struct Item {
+    std::string_view name;
+    LogItem item;
+    std::string_view what;
+};
+
+constexpr std::array<Item, 9> kItems{{
+    {"in_asm", LogItem::in_asm, "each instruction, disassembled, when it first runs"},
+    {"exec", LogItem::exec, "the address of each instruction that runs"},
+    {"cpu", LogItem::cpu, "the registers before each instruction"},
+    {"int", LogItem::interrupts, "interrupts and exceptions"},
+    {"cpu_reset", LogItem::cpu_reset, "the registers at each reset; why of a triple fault"},
+    {"mmu", LogItem::mmu, "changes of CR0, CR3 and CR4"},
+    {"unimp", LogItem::unimplemented, "what the guest uses and there is not"},
+    {"guest_errors", LogItem::guest_errors, "what the guest should not do"},
+    {"firmware", LogItem::firmware, "what SeaBIOS writes to its debug port"},
 }};
 
 }  // namespace
@@ -28,19 +33,25 @@ Status Log::enable(std::string_view items) {
         const size_t comma = items.find(',');
         const std::string_view name = items.substr(0, comma);
         bool found = false;
-        for (const auto& [known, item] : kItems) {
-            if (known != name) continue;
-            mask_ |= 1u << static_cast<unsigned>(item);
+        for (const Item& known : kItems) {
+            if (known.name != name) continue;
+            mask_ |= 1u << static_cast<unsigned>(known.item);
             found = true;
         }
         if (!found) {
             std::string known;
-            for (const auto& entry : kItems) known += (known.empty() ? "" : ", ") + std::string(entry.first);
+            for (const auto& entry : kItems) known += (known.empty() ? "" : ", ") + std::string(entry.name);
             return Error{"unknown log item \"" + std::string(name) + "\"; there are: " + known};
         }
         items = comma == std::string_view::npos ? std::string_view{} : items.substr(comma + 1);
     }
     return Ok{};
+}
+
+std::string Log::item_list() {
+    std::string text;
+    for (const Item& entry : kItems) text += fmt::format("{:<16}{}\n", entry.name, entry.what);
+    return text;
 }
 
 Status Log::open(const std::string& path) {

@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <functional>
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -20,9 +23,9 @@ enum class LogItem : u8 {
     cpu_reset,
     mmu,
     exec,
+    cpu,
     unimplemented,
     guest_errors,
-    device,
     firmware
 };
 
@@ -38,6 +41,16 @@ class Log {
     void operator()(LogItem item, fmt::format_string<Args...> format, Args&&... args) {
         if (enabled(item)) write(fmt::format(format, std::forward<Args>(args)...));
     }
+    // The items with what they log, one a line.
+    static std::string item_list();
+
+    // How in_asm shows an instruction: its bytes (maybe more), linear address, and 16, 32 or 64.
+    using Disassembler = std::function<std::string(std::span<const u8>, u64, unsigned)>;
+    void set_disassembler(Disassembler d) { disassembler_ = std::move(d); }
+    std::string disassemble(std::span<const u8> code, u64 address, unsigned bits) const {
+        return disassembler_ ? disassembler_(code, address, bits) : fmt::format("0x{:08x}:", address);
+    }
+
     // One line, without its newline.
     void write(std::string_view line);
 
@@ -46,6 +59,7 @@ class Log {
         void operator()(std::FILE* f) const { std::fclose(f); }
     };
     u32 mask_ = 0;
+    Disassembler disassembler_;
     std::unique_ptr<std::FILE, Close> file_;
 };
 

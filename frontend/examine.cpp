@@ -47,44 +47,57 @@ std::string show_value(const ExamineFormat& f, u64 v) {
     }
 }
 
+// The line for the first instruction in `code`, and its length.
+std::string disassemble_line(std::span<const u8> code, u64 address, unsigned bits, unsigned& length) {
+    ZydisDecoder decoder;
+    ZydisDecoderInit(&decoder,
+                     bits == 64   ? ZYDIS_MACHINE_MODE_LONG_64
+                     : bits == 32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32
+                                  : ZYDIS_MACHINE_MODE_LONG_COMPAT_16,
+                     bits == 64   ? ZYDIS_STACK_WIDTH_64
+                     : bits == 32 ? ZYDIS_STACK_WIDTH_32
+                                  : ZYDIS_STACK_WIDTH_16);
+    ZydisDecodedInstruction insn;
+    std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
+    std::array<char, 128> text{"(bad)"};
+    length = 1;
+    if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &insn, operands.data()))) {
+        ZydisFormatter formatter;
+        ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
+        ZydisFormatterFormatInstruction(&formatter, &insn, operands.data(), insn.operand_count_visible,
+                                        text.data(), text.size(), address, nullptr);
+        length = insn.length;
+    }
+    std::string bytes;
+    for (const u8 b : code.first(length)) bytes += fmt::format("{:02x} ", b);
+    return fmt::format("0x{:08x}:  {:<24} {}", address, bytes, text.data());
+}
+
 std::string disassemble(Machine& machine, unsigned count, u64 address, bool physical) {
     const CpuState& s = machine.cpu().state();
     const SegmentRegister& cs = s.seg(Seg::cs);
     const bool long64 = (s.efer & efer::lma) != 0 && cs.long_code();
     const bool bits32 = (s.cr0 & cr0::pe) != 0 && (s.eflags & eflags::vm) == 0 && cs.big();
-    ZydisDecoder decoder;
-    ZydisDecoderInit(&decoder,
-                     long64   ? ZYDIS_MACHINE_MODE_LONG_64
-                     : bits32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32
-                              : ZYDIS_MACHINE_MODE_LONG_COMPAT_16,
-                     long64   ? ZYDIS_STACK_WIDTH_64
-                     : bits32 ? ZYDIS_STACK_WIDTH_32
-                              : ZYDIS_STACK_WIDTH_16);
-    ZydisFormatter formatter;
-    ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
+    const unsigned bits = long64 ? 64 : bits32 ? 32 : 16;
     std::string out;
     for (unsigned n = 0; n < count; ++n) {
         std::array<u8, ZYDIS_MAX_INSTRUCTION_LENGTH> code{};
         unsigned have = 0;
         while (have < code.size() && read_guest(machine, address + have, physical, {&code[have], 1})) ++have;
         if (have == 0) return out + fmt::format("0x{:x}: cannot be read\n", address);
-        ZydisDecodedInstruction insn;
-        std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
-        if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), have, &insn, operands.data()))) {
-            out += fmt::format("0x{:08x}:  (bad) {:02x}\n", address, code[0]);
-            ++address;
-            continue;
-        }
-        std::array<char, 128> text{};
-        ZydisFormatterFormatInstruction(&formatter, &insn, operands.data(), insn.operand_count_visible,
-                                        text.data(), text.size(), address, nullptr);
-        out += fmt::format("0x{:08x}:  {}\n", address, text.data());
-        address += insn.length;
+        unsigned length = 0;
+        out += disassemble_line(std::span(code).first(have), address, bits, length) + "\n";
+        address += length;
     }
     return out;
 }
 
 }  // namespace
+
+std::string disassemble_instruction(std::span<const u8> code, u64 address, unsigned bits) {
+    unsigned length = 0;
+    return code.empty() ? std::string() : disassemble_line(code, address, bits, length);
+}
 
 Result<ExamineFormat> ExamineFormat::parse(std::string_view text) {
     ExamineFormat f;

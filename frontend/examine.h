@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,9 @@ struct ExamineFormat {
 
 // Lines "address: values". Unreadable memory is said, not faulted.
 std::string examine_memory(Machine& machine, ExamineFormat format, u64 address, bool physical);
+
+// One line for the first instruction in `code`, as x/i shows it. `bits`: 16, 32 or 64.
+std::string disassemble_instruction(std::span<const u8> code, u64 address, unsigned bits);
 
 // "eax", "rip", "cs.base"...: value, or nothing.
 std::optional<u64> register_value(const CpuState& state, std::string_view name);

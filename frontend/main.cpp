@@ -29,8 +29,8 @@ int main(int argc, char** argv) {
         case CommandLine::Action::version:
             std::puts("mynah " MYNAH_VERSION);
             return 0;
-        case CommandLine::Action::list_cpus:
-            std::fputs(cpu_list().c_str(), stdout);
+        case CommandLine::Action::list:
+            std::fputs(line->list.c_str(), stdout);
             return 0;
         case CommandLine::Action::run:
             break;

@@ -23,6 +23,10 @@ using Values = std::vector<KeyValue>;
 // Everything that is gathered before it can be judged as a whole.
 struct OptionRow;
 
+bool is_help(std::string_view v) {
+    return v == "help" || v == "?";
+}
+
 struct Parser {
     explicit Parser(HostTime now) : now_(now) {}
 
@@ -54,6 +58,12 @@ struct Parser {
     Status positional(const std::string& v);
 
     MachineConfig& config() { return line_.machine; }
+    // Nothing but this text is asked for.
+    Status list(std::string text) {
+        line_.action = CommandLine::Action::list;
+        line_.list = std::move(text);
+        return Ok{};
+    }
 
     HostTime now_;
     CommandLine line_;
@@ -149,8 +159,7 @@ const std::vector<OptionRow>& option_rows() {
          [](P& p, S) -> Status { return p.config().start_paused = true, Ok{}; }},
         {"loadvm", "FILE", "start from a saved machine",
          [](P& p, S v) -> Status { return p.config().load_snapshot = v, Ok{}; }},
-        {"d", "ITEMS", "log: in_asm, int, cpu_reset, mmu, exec, unimp, guest_errors, device, firmware",
-         call<&P::log_items>},
+        {"d", "ITEMS", "log, as in int,cpu_reset; -d help lists what there is", call<&P::log_items>},
         {"D", "FILE", "write the log to a file",
          [](P& p, S v) -> Status { return p.config().log_file = v, Ok{}; }},
         {"name", "TEXT", "ignored", [](P&, S) -> Status { return Ok{}; }},
@@ -216,10 +225,7 @@ Status Parser::cpu(const std::string& v) {
         known += fmt::format("{}{}", known.empty() ? "" : " ", m.name);
         names.push_back(m.name);
     }
-    if (v == "help" || v == "?") {
-        line_.action = CommandLine::Action::list_cpus;
-        return Ok{};
-    }
+    if (is_help(v)) return list(cpu_list());
     if (v.find(',') != std::string::npos)
         return Error{"single features cannot be switched; give a model only"};
     if (!find_cpu_model(v)) {
@@ -232,6 +238,7 @@ Status Parser::cpu(const std::string& v) {
 }
 
 Status Parser::machine(const std::string& v) {
+    if (is_help(v)) return list("pc              i440FX + PIIX3 (also as pc-i440fx-VERSION)\n");
     auto parts = parse_key_values(v, "type");
     if (!parts.ok()) return parts.error();
     for (const KeyValue& kv : *parts) {
@@ -258,6 +265,7 @@ Status Parser::machine(const std::string& v) {
 }
 
 Status Parser::accelerator(const std::string& v) {
+    if (is_help(v)) return list("interp          the interpreter\ntcg             what there is: interp\n");
     auto parts = parse_key_values(v, "accel");
     if (!parts.ok()) return parts.error();
     const std::string& name = parts->front().value;
@@ -307,6 +315,7 @@ Status Parser::debugcon(const std::string& v) {
 }
 
 Status Parser::display(const std::string& v) {
+    if (is_help(v)) return list("none\n");
     if (v != "none")
         return Error{fmt::format("display \"{}\" is not there yet; use -display none or -nographic", v)};
     no_window_ = true;
@@ -314,6 +323,8 @@ Status Parser::display(const std::string& v) {
 }
 
 Status Parser::vga(const std::string& v) {
+    if (is_help(v))
+        return list("std             VGA with VESA BIOS extensions\nnone            no display adapter\n");
     if (v != "std" && v != "none")
         return Error{fmt::format("there is no display adapter \"{}\"; use std or none", v)};
     config().vga = v == "std";
@@ -321,6 +332,11 @@ Status Parser::vga(const std::string& v) {
 }
 
 Status Parser::device(const std::string& v) {
+    if (is_help(v)) {
+        return list(
+            "isa-debug-exit  a write of N ends mynah with code (N << 1) | 1; iobase=501h, iosize=2\n"
+            "pc-testdev      ports for interrupt and port tests\n");
+    }
     auto parts = parse_key_values(v, "driver");
     if (!parts.ok()) return parts.error();
     const std::string& driver = parts->front().value;
@@ -431,6 +447,7 @@ Status Parser::seed(const std::string& v) {
 }
 
 Status Parser::log_items(const std::string& v) {
+    if (is_help(v)) return list(Log::item_list());
     Log probe;
     if (auto s = probe.enable(v); !s.ok()) return s;
     config().log_items = v;

@@ -12,9 +12,10 @@
 namespace mynah {
 
 struct CommandLine {
-    enum class Action : u8 { run, help, version, list_cpus };
+    enum class Action : u8 { run, help, version, list };
     Action action = Action::run;
     MachineConfig machine;
+    std::string list;  // what an option's "help" asks for
 };
 
 // `arguments` without the program's name. An error means exit code 2.

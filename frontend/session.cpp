@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <random>
 #include <utility>
 
 #include "base/host_terminal.h"
+#include "frontend/examine.h"
 
 namespace mynah {
 
@@ -43,6 +45,7 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
     std::unique_ptr<Session> session(new Session(!outside_input(config)));
     Session* s = session.get();
     if (Status ok = s->log_.enable(config.log_items); !ok) return ok.error();
+    s->log_.set_disassembler(disassemble_instruction);
     if (!config.log_file.empty()) {
         if (Status ok = s->log_.open(config.log_file); !ok) return ok.error();
     }
@@ -83,6 +86,8 @@ void Session::idle(Nanoseconds time) {
 }
 
 int Session::run() {
+    if (!hub_->ready())
+        std::fprintf(stderr, "mynah: waiting for a connection to %s\n", hub_->waiting_for().c_str());
     while (!hub_->ready() && stop_signal() == 0 && !quit_) {
         hub_->poll();
         hub_->wait(kLongestWait);

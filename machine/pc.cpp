@@ -55,7 +55,8 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
                   [this](bool hard) { hard ? request_reset() : cpu_->init(); }),
       power_(queue_, irqs_.line(kSci), [this] { power_off(); }),
       coprocessor_(irqs_.line(kCoprocessorIrq)),
-      debug_console_("debugcon", host_.debugcon) {
+      debug_console_("debugcon", host_.debugcon),
+      firmware_lines_(log, LogItem::firmware) {
     const u64 seed = deterministic_ ? config.seed : host_.random;
     random_state_[0] = seed ^ 0x9E3779B97F4A7C15;
     random_state_[1] = seed + 0xD1B54A32D192ED03;
@@ -179,9 +180,9 @@ Status Pc::map_ports() {
 }
 
 Status Pc::map_optional_devices() {
-    // SeaBIOS's log, which nobody else claims: to -d firmware's readers through -debugcon with iobase 402h.
+    // SeaBIOS's log, for -d firmware; -debugcon may have the port instead.
     if (config_.debugcon_port != 0x402) {
-        firmware_log_.emplace("firmware-log", nullptr);
+        firmware_log_.emplace("firmware-log", &firmware_lines_);
         if (Status s = io_.map(0x402, *firmware_log_, 0); !s) return s;
     }
     if (vga_) {

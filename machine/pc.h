@@ -32,6 +32,7 @@
 #include "machine/drives.h"
 #include "machine/irq_router.h"
 #include "machine/key_typist.h"
+#include "machine/log_lines.h"
 #include "machine/machine.h"
 
 namespace mynah {
@@ -119,6 +120,7 @@ class Pc final : public CpuHost, private ApicBus {
     PostPort post_;
     CoprocessorError coprocessor_;
     DebugConsole debug_console_;
+    LogLines firmware_lines_;
     std::optional<DebugConsole> firmware_log_;
     std::vector<std::unique_ptr<Uart>> uarts_;
     std::unique_ptr<Drives> drives_;

@@ -33,6 +33,8 @@ void Pc::power_off() {
 Nanoseconds Pc::run(u64 stop_at, bool may_skip_idle) {
     if (state_ != RunState::running) return EventQueue::kNever;
     if (std::exchange(reset_requested_, false)) {
+        if (log_.enabled(LogItem::cpu_reset))
+            log_(LogItem::cpu_reset, "CPU Reset (CPU 0)\n{}", cpu_->describe_registers());
         if (!config_.reboot) {
             finish(0);
             return EventQueue::kNever;
@@ -52,7 +54,6 @@ Nanoseconds Pc::run(u64 stop_at, bool may_skip_idle) {
         case Exit::request:
             return 0;
         case Exit::shutdown:
-            log_(LogItem::cpu_reset, "triple fault\n{}", cpu_->describe_registers());
             reset_requested_ = true;
             return 0;
         case Exit::halted:

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "cpu/decoder.h"
+#include "cpu/describe.h"
 #include "cpu/interp/interrupts.h"
 #include "cpu/interp/select.h"
 #include "cpu/system/events.h"
@@ -17,7 +19,11 @@ constexpr unsigned kMaxLength = 15;
 }  // namespace
 
 Interpreter::Interpreter(Core& core, PhysicalMap& memory)
-    : core_(core), memory_(memory), cache_(core, memory) {}
+    : core_(core),
+      memory_(memory),
+      cache_(core, memory),
+      tracing_(core.log.enabled(LogItem::in_asm) || core.log.enabled(LogItem::exec) ||
+               core.log.enabled(LogItem::cpu)) {}
 
 void Interpreter::request_exit() {
     exit_requested_ = true;
@@ -111,7 +117,8 @@ std::optional<Exit> Interpreter::attend() {
         c.attention = true;
     }
     const bool breakpoints = (s.dr[7] & 0xFF) != 0;
-    careful_ = s.debug_shadow || s.interrupt_shadow || breakpoints || (s.eflags & (eflags::tf | eflags::rf));
+    careful_ = s.debug_shadow || s.interrupt_shadow || breakpoints || tracing_ ||
+               (s.eflags & (eflags::tf | eflags::rf));
     return std::nullopt;
 }
 
@@ -223,8 +230,33 @@ bool Interpreter::fetch_one() {
         stop.insn.length = 0;
         stop.offset = e.insn.length;
         stop.index = 1;
+        if (tracing_) trace(linear, {bytes, have});
         return true;
     }
+}
+
+void Interpreter::trace(u64 linear, std::span<const u8> bytes) {
+    constexpr size_t kMostSeen = 1 << 20;
+    const Core& c = core_;
+    if (c.in_repeat()) return;
+    if (c.log.enabled(LogItem::cpu)) {
+        c.log.write(describe_registers(c.state, c.mode.cpl, c.mode.code64(), c.memory.a20()));
+    }
+    if (c.log.enabled(LogItem::exec)) {
+        c.log(LogItem::exec, "Trace {}: {:04x}:{:08x} [{:08x}]", c.retired, c.state.seg(Seg::cs).selector,
+              c.state.rip, linear);
+    }
+    if (!c.log.enabled(LogItem::in_asm)) return;
+    // By address and bytes: other code at the same place is shown again.
+    u64 key = linear;
+    for (const u8 b : bytes.first(std::min<size_t>(bytes.size(), step_entries_[0].insn.length)))
+        key = (key ^ b) * 0x100000001B3;
+    if (seen_.size() >= kMostSeen) seen_.clear();
+    if (!seen_.insert(key).second) return;
+    const unsigned bits = c.mode.code64()                                                        ? 64
+                          : c.state.seg(Seg::cs).big() && c.mode.protected_mode && !c.mode.v8086 ? 32
+                                                                                                 : 16;
+    c.log.write(c.log.disassemble(bytes, linear, bits));
 }
 
 // SDM vol. 3B 18.2.4: instruction breakpoints are faults, before anything else of the instruction.

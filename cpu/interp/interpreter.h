@@ -2,6 +2,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <unordered_set>
 
 #include "cpu/cpu.h"
 #include "cpu/interp/block_cache.h"
@@ -37,6 +39,8 @@ class Interpreter {
     bool fetch_one();
     Block* find_block(bool& alone);
     bool code_breakpoint();
+    // -d in_asm, exec and cpu: the instruction that is about to run.
+    void trace(u64 linear, std::span<const u8> bytes);
 
     Core& core_;
     PhysicalMap& memory_;
@@ -44,6 +48,8 @@ class Interpreter {
     Entry step_entries_[2];
     Block step_block_{};
     bool careful_ = false;
+    const bool tracing_;
+    std::unordered_set<u64> seen_;  // instructions that in_asm has shown
     bool exit_requested_ = false;
     u64 storm_at_ = 0;  // where `retired` stood at the last delivery
     u32 storm_ = 0;     // deliveries there

@@ -80,6 +80,7 @@ bool write_cr0(Core& core, u64 value) {
     if (pae && (changed & (cr0::pg | cr0::cd | cr0::nw)) && !reload_pdptes(core, s.cr3)) return false;
     s.cr0 = value;
     s.efer = efer_value;
+    core.log(LogItem::mmu, "CR0={:08x}", value);
     core.update_mode();
     return true;
 }
@@ -94,6 +95,7 @@ bool write_cr3(Core& core, u64 value) {
         if ((s.cr0 & cr0::pg) && (s.cr4 & cr4::pae) && !reload_pdptes(core, value)) return false;
     }
     s.cr3 = value;
+    core.log(LogItem::mmu, "CR3={:08x}", value);
     core.update_mode();
     return true;
 }
@@ -109,6 +111,7 @@ bool write_cr4(Core& core, u64 value) {
     if (pae && (changed & (cr4::pae | cr4::pge | cr4::pse | cr4::smep)) && !reload_pdptes(core, s.cr3))
         return false;
     s.cr4 = value;
+    core.log(LogItem::mmu, "CR4={:08x}", value);
     core.update_mode();
     return true;
 }

@@ -92,7 +92,14 @@ TEST(Options, DuplicatesMustAgree) {
 TEST(Options, HelpAndVersionWin) {
     EXPECT_EQ(parse({"--help", "-bogus"})->action, CommandLine::Action::help);
     EXPECT_EQ(parse({"-version"})->action, CommandLine::Action::version);
-    EXPECT_EQ(parse({"-cpu", "help"})->action, CommandLine::Action::list_cpus);
+    EXPECT_EQ(parse({"-cpu", "help"})->action, CommandLine::Action::list);
+    EXPECT_SAYS(parse({"-cpu", "help"})->list, "qemu64");
+    EXPECT_SAYS(parse({"-d", "help"})->list, "cpu_reset");
+    EXPECT_SAYS(parse({"-M", "help"})->list, "i440FX");
+    EXPECT_SAYS(parse({"-device", "help"})->list, "pc-testdev");
+    EXPECT_SAYS(parse({"-accel", "help"})->list, "tcg");
+    EXPECT_SAYS(parse({"-vga", "help"})->list, "std");
+    EXPECT_SAYS(parse({"-display", "help"})->list, "none");
     EXPECT_SAYS(help_text(), "-kernel");
     EXPECT_SAYS(cpu_list(), "qemu64");
 }

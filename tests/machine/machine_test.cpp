@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <initializer_list>
@@ -268,6 +269,41 @@ TEST_F(MachineTest, WhatTakesTheHostLongEndsTheSlice) {
     EXPECT_GT(machine->instructions(), 1000u);
 }
 
+TEST_F(MachineTest, EveryLogItemLogs) {
+    // MOV EAX, CR0; MOV CR0, EAX; OUT 402h, "A\n"; IN from nowhere; LIDT [600h] (limit 0); INT3
+    write_rom({0x0F, 0x20, 0xC0, 0x0F, 0x22, 0xC0, 0xBA, 0x02, 0x04, 0xB0, 'A', 0xEE,
+               0xB0, 0x0A, 0xEE, 0xE4, 0x9F, 0x0F, 0x01, 0x1E, 0x00, 0x06, 0xCC});
+    const std::string path = rom_ + ".log";
+    const auto log_of = [&](const char* items) {
+        {
+            Log log;
+            EXPECT_TRUE(log.enable(items).ok());
+            EXPECT_TRUE(log.open(path).ok());
+            MachineConfig c = config();
+            c.reboot = false;
+            auto machine = Machine::create(c, {.monotonic_ns = [] { return u64{0}; }, .serials = {}}, log);
+            EXPECT_TRUE(machine.ok());
+            if (machine.ok()) (*machine)->run_until(1000, true);
+        }
+        std::ifstream file(path);
+        const std::string text{std::istreambuf_iterator<char>(file), {}};
+        fs::remove(path);
+        return text;
+    };
+    const auto lines = [](const std::string& s) { return std::count(s.begin(), s.end(), '\n'); };
+    EXPECT_EQ(lines(log_of("exec")), 11);  // and the far jump
+    EXPECT_NE(log_of("exec").find("f000:00000006"), std::string::npos) << log_of("exec");
+    EXPECT_NE(log_of("in_asm").find("0x000f0006:"), std::string::npos) << log_of("in_asm");
+    EXPECT_NE(log_of("cpu").find("EIP=00000006"), std::string::npos);
+    EXPECT_NE(log_of("mmu").find("CR0=60000010"), std::string::npos);
+    EXPECT_EQ(log_of("firmware"), "A\n");
+    EXPECT_NE(log_of("unimp").find("009F"), std::string::npos) << log_of("unimp");
+    EXPECT_NE(log_of("int").find("int 03"), std::string::npos) << log_of("int");
+    const std::string reset = log_of("cpu_reset");
+    EXPECT_NE(reset.find("triple fault"), std::string::npos) << reset;
+    EXPECT_NE(reset.find("CPU Reset (CPU 0)\n"), std::string::npos) << reset;
+}
+
 TEST_F(MachineTest, UsersMistakesAreSentences) {
     write_rom(kCount);
     const auto message = [&](const MachineConfig& c) {
@@ -283,6 +319,11 @@ TEST_F(MachineTest, UsersMistakesAreSentences) {
     c = config();
     c.drives.push_back({.file = "/nonexistent/disk"});
     EXPECT_NE(message(c).find("/nonexistent/disk"), std::string::npos);
+    c = config();
+    c.drives = {{.file = rom_}, {.index = 1, .file = rom_}};
+    EXPECT_NE(message(c).find("two drives"), std::string::npos) << message(c);
+    c.drives[0].snapshot = c.drives[1].snapshot = true;
+    EXPECT_EQ(message(c), "");
     c = config();
     c.cpus = 4;
     EXPECT_NE(message(c).find("-smp"), std::string::npos);
