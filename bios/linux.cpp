@@ -13,11 +13,11 @@ namespace {
 
 // Offsets in the file's first sectors and in the zero page alike.
 namespace hdr {
-constexpr u64 setup_sects = 0x1F1, boot_flag = 0x1FE, jump = 0x200, magic = 0x202, version = 0x206,
-              type_of_loader = 0x210, loadflags = 0x211, code32_start = 0x214, ramdisk_image = 0x218,
-              ramdisk_size = 0x21C, heap_end = 0x224, cmd_line = 0x228, initrd_addr_max = 0x22C,
-              alignment = 0x230, relocatable = 0x234, xloadflags = 0x236, cmdline_size = 0x238,
-              pref_address = 0x258, init_size = 0x260;
+constexpr u64 setup_sects = 0x1F1, syssize = 0x1F4, boot_flag = 0x1FE, jump = 0x200, magic = 0x202,
+              version = 0x206, type_of_loader = 0x210, loadflags = 0x211, code32_start = 0x214,
+              ramdisk_image = 0x218, ramdisk_size = 0x21C, heap_end = 0x224, cmd_line = 0x228,
+              initrd_addr_max = 0x22C, alignment = 0x230, relocatable = 0x234, xloadflags = 0x236,
+              cmdline_size = 0x238, pref_address = 0x258, init_size = 0x260;
 }
 // Offsets in the zero page only.
 namespace zero {
@@ -70,6 +70,12 @@ Result<Header> read_header(std::span<const u8> file) {
     const u8 sects = file[hdr::setup_sects];
     h.setup_size = 512 * (u64{sects ? sects : u8{4}} + 1);
     if (h.setup_size >= file.size()) return Error{"is cut short: its protected-mode part is missing"};
+    // The size in paragraphs, to be trusted since 2.04 (Documentation/x86/boot.rst). A file may be longer:
+    // signed.
+    const u64 paragraphs = h.version >= 0x204 ? field<u32>(file, hdr::syssize) : 0;
+    if (const u64 whole = h.setup_size + 16 * paragraphs; whole >= file.size() + 16) {
+        return Error{fmt::format("is cut short: {} bytes of {}", file.size(), whole)};
+    }
     h.loadflags = file[hdr::loadflags];
     h.load_size = file.size() - h.setup_size;
     if (h.version >= 0x203) h.initrd_max = field<u32>(file, hdr::initrd_addr_max);
