@@ -118,6 +118,8 @@ std::string_view closest(std::string_view word, const std::vector<std::string_vi
     unsigned least = static_cast<unsigned>(word.size() / 3 + 1);
     for (std::string_view w : words) {
         const unsigned distance = edit_distance(word, w);
+        // More than half must be alike: "-k" is no "-m".
+        if (2 * distance > std::max(word.size(), w.size())) continue;
         if (distance > least || (distance == least && !best.empty())) continue;
         least = distance;
         best = w;

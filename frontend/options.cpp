@@ -53,6 +53,7 @@ struct Parser {
     Status icount(const std::string& v);
     Status clock(const std::string& v);
     Status network(const std::string& v);
+    Status parallel(const std::string& v);
     Status seed(const std::string& v);
     Status log_items(const std::string& v);
     Status positional(const std::string& v);
@@ -144,6 +145,7 @@ const std::vector<OptionRow>& option_rows() {
         {"global", "isa-debugcon.iobase=PORT", "moves the debug port", call<&P::global>, true},
         {"nodefaults", "", "only the devices that are asked for",
          [](P& p, S) -> Status { return p.config().default_devices = false, Ok{}; }},
+        {"parallel", "none", "parallel port (there is none)", call<&P::parallel>, true},
         {"nic", "none", "network (there is none)", call<&P::network>, true},
         {"net", "none", "", call<&P::network>, true},
         {"rtc", "base=utc|localtime|DATE", "the clock's start, a date as 2024-01-31T12:00:00", call<&P::rtc>},
@@ -431,6 +433,11 @@ Status Parser::clock(const std::string& v) {
     const ClockMode mode = v == "realtime" ? ClockMode::realtime : ClockMode::deterministic;
     if (clock_ && *clock_ != mode) return Error{"it contradicts -icount; drop one of them"};
     clock_ = mode;
+    return Ok{};
+}
+
+Status Parser::parallel(const std::string& v) {
+    if (v != "none") return Error{"there is no parallel port; use none, or leave it out"};
     return Ok{};
 }
 

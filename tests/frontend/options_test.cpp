@@ -65,7 +65,7 @@ TEST(Options, Memory) {
 
 TEST(Options, AcceptsWhatAsksForWhatIsThere) {
     good({"-accel", "tcg", "-accel", "interp", "-M", "pc-i440fx-7.2", "-vga", "std", "-nodefaults", "-smp",
-          "1", "-display", "none", "-nic", "none", "-name", "x"});
+          "1", "-display", "none", "-nic", "none", "-parallel", "none", "-name", "x"});
     good({"-machine", "pc,accel=tcg", "-smp", "cpus=1,cores=1"});
     good({"-cpu", "qemu64", "-L", "/x", "-L", "/y"});
     EXPECT_SAYS(bad({"-enable-kvm"}), "leave it out");
@@ -80,6 +80,7 @@ TEST(Options, SuggestsWhenUnknown) {
     EXPECT_EQ(bad({"-nografic"}), "unknown option -nografic; did you mean -nographic?");
     EXPECT_EQ(bad({"--kernal", "x"}), "unknown option --kernal; did you mean -kernel?");
     EXPECT_EQ(bad({"-zzzzzzzz"}), "unknown option -zzzzzzzz; --help lists them all");
+    EXPECT_EQ(bad({"-k", "de"}), "unknown option -k; --help lists them all");
     EXPECT_EQ(bad({"--nographic=1"}), "-nographic takes no value");
 }
 
