@@ -12,7 +12,7 @@ class PitCounter {
 
     // `tick` is the number of CLK pulses since time began; it never decreases from call to call.
     void write_control(u8 control, u64 tick);
-    void write(u8 value, u64 tick);
+    void write(u8 byte, u64 tick);
     u8 read(u64 tick);
     void latch_count(u64 tick);
     void latch_status(u64 tick);

@@ -39,12 +39,12 @@ inline F80 x87_from_integer(i64 v) {
     return pack_f80(from_integer(v));
 }
 
-F80 x87_round_integral(F80 a, Env& env);  // FRNDINT
-F80 x87_scale(F80 a, F80 by, Env& env);   // FSCALE: a * 2^trunc(by)
+F80 x87_round_integral(F80 v, Env& env);  // FRNDINT
+F80 x87_scale(F80 v, F80 by, Env& env);   // FSCALE: v * 2^trunc(by)
 struct Extracted {
     F80 exponent, significand;
 };
-Extracted x87_extract(F80 a, Env& env);  // FXTRACT
+Extracted x87_extract(F80 v, Env& env);  // FXTRACT
 
 struct Remainder {
     F80 value;
@@ -70,14 +70,14 @@ unsigned x87_examine(F80 a);
 // directed modes: they are computed to some 115 bits). Arguments are reduced by the true pi; hardware has
 // only 66 bits of it. Not subject to precision control. What the SDM leaves undefined is said at each. ---
 
-F80 x87_2xm1(F80 a, Env& env);           // 2^a - 1; |a| > 1 (undefined in the SDM): a itself
+F80 x87_2xm1(F80 v, Env& env);           // 2^v - 1; |v| > 1 (undefined in the SDM): v itself
 F80 x87_yl2x(F80 x, F80 y, Env& env);    // y * log2(x)
 F80 x87_yl2xp1(F80 x, F80 y, Env& env);  // y * log2(x + 1); any x > -1 is accepted, x <= -1 is invalid
 F80 x87_patan(F80 y, F80 x, Env& env);   // the angle of the point (x, y)
-// Sine and cosine. False (C2), with nothing computed, if |a| >= 2^63.
-bool x87_sin(F80 a, F80& sine, Env& env);
-bool x87_cos(F80 a, F80& cosine, Env& env);
-bool x87_sincos(F80 a, F80& sine, F80& cosine, Env& env);
-bool x87_tan(F80 a, F80& tangent, Env& env);
+// Sine and cosine. False (C2), with nothing computed, if |v| >= 2^63.
+bool x87_sin(F80 v, F80& sine, Env& env);
+bool x87_cos(F80 v, F80& cosine, Env& env);
+bool x87_sincos(F80 v, F80& sine, F80& cosine, Env& env);
+bool x87_tan(F80 v, F80& tangent, Env& env);
 
 }  // namespace mynah::fpu
