@@ -29,14 +29,26 @@ const Entry* fault_gp(Core& c, const Entry* e) {
     return enter_anywhere(c, target, c.block_retired + e->index + 1);
 }
 
+// A jump along a link that does not serve (yet).
+[[gnu::noinline]] const Entry* jump_unlinked(Core& c, const Entry* e, u64 target) {
+    if (!reachable(c, target)) return fault_gp(c, e);
+    Block* const& link = c.block->taken;
+    return leave_for_link(c, target, c.block_retired + e->index + 1, const_cast<Block**>(&link));
+}
+
 // Direct jump; the link serves when the target is in the page and no 16-bit IP wrapped on the way.
 template <bool linked>
 [[gnu::always_inline]] inline const Entry* jump(Core& c, const Entry* e) {
     const u64 sum = rip_of(c, e) + e->insn.length + e->insn.imm;
     const u64 target = cut(sum, e->insn.osize);
     if constexpr (linked) {
-        if (target == sum) [[likely]]
-            return enter_linked(c, target, c.block_retired + e->index + 1, &c.block->taken);
+        if (target == sum) [[likely]] {
+            const Block* b = c.block->taken;
+            const u64 retired = c.block_retired + e->index + 1;
+            if (!link_serves(c, b, target, retired)) [[unlikely]]
+                return jump_unlinked(c, e, target);
+            return enter_block(c, b, target, retired);
+        }
     }
     return jump_anywhere(c, e, target);
 }

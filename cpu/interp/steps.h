@@ -16,17 +16,25 @@ const Entry* enter_anywhere(Core& c, u64 rip, u64 retired);
 // The same, leaving behind a wish: the run loop shall set *link.
 const Entry* leave_for_link(Core& c, u64 rip, u64 retired, Block** link);
 
-// Goes on in the same page, along a link of the running block.
-[[gnu::always_inline]] inline const Entry* enter_linked(Core& c, u64 rip, u64 retired, Block* const* link) {
-    const Block* b = *link;
-    if (b == nullptr || c.attention || retired + b->count > c.block_limit || rip + b->bytes > c.code_end)
-        [[unlikely]] {
-        return leave_for_link(c, rip, retired, const_cast<Block**>(link));
-    }
+// May the running block hand over to `b`, which begins at `rip`?
+[[gnu::always_inline]] inline bool link_serves(const Core& c, const Block* b, u64 rip, u64 retired) {
+    return b != nullptr && !c.attention && retired + b->count <= c.block_limit &&
+           rip + b->bytes <= c.code_end;
+}
+
+[[gnu::always_inline]] inline const Entry* enter_block(Core& c, const Block* b, u64 rip, u64 retired) {
     c.block_rip = rip;
     c.block_retired = retired;
     c.block = b;
     return go_on(c, b->entries);
+}
+
+// Goes on in the same page, along a link of the running block.
+[[gnu::always_inline]] inline const Entry* enter_linked(Core& c, u64 rip, u64 retired, Block* const* link) {
+    const Block* b = *link;
+    if (!link_serves(c, b, rip, retired)) [[unlikely]]
+        return leave_for_link(c, rip, retired, const_cast<Block**>(link));
+    return enter_block(c, b, rip, retired);
 }
 
 // Steps that any family uses.
