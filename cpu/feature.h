@@ -48,6 +48,7 @@ enum class Feature : u8 {
     lm,
     lahf_lm,
     syscall,
+    syscall_legacy,  // SYSCALL and SYSRET outside of 64-bit code too (AMD)
     rdtscp,
     lzcnt,
     bmi1,  // TZCNT too

@@ -247,6 +247,7 @@ constexpr Feature parse_feature(std::string_view s) {
                      {"clflushopt", clflushopt},
                      {"lm", lm},
                      {"syscall", syscall},
+                     {"syscall_legacy", syscall_legacy},
                      {"rdtscp", rdtscp},
                      {"lzcnt", lzcnt},
                      {"bmi1", bmi1},

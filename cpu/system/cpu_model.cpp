@@ -16,7 +16,8 @@ constexpr FeatureSet kPentium3 =
 // The first x86-64 processors.
 constexpr FeatureSet kX86_64 =
     kPentium3 | FeatureSet{F::sse2, F::clflush, F::lm, F::syscall, F::nx, F::ud0, F::ss, F::hypervisor};
-constexpr FeatureSet kQemu64 = kX86_64 | FeatureSet{F::sse3, F::cx16, F::lahf_lm, F::x2apic};
+constexpr FeatureSet kQemu64 =
+    kX86_64 | FeatureSet{F::sse3, F::cx16, F::lahf_lm, F::x2apic, F::syscall_legacy};
 constexpr FeatureSet kCore2 = kX86_64 | FeatureSet{F::sse3, F::ssse3, F::cx16, F::lahf_lm, F::monitor};
 // What every model for current systems has around its instruction set: a clock that needs no calibration.
 constexpr FeatureSet kModern{F::x2apic, F::tsc_deadline, F::tsc_adjust, F::arat, F::invariant_tsc, F::rdtscp};

@@ -32,6 +32,16 @@ bool enter(Core& core, const SegmentRegister& cs, const SegmentRegister& ss, u64
     return false;
 }
 
+// Legacy mode, AMD's processors only (AMD64 APM vol. 3 SYSCALL).
+bool syscall_legacy(Core& core) {
+    CpuState& s = core.state;
+    const u64 selector = s.msr.star >> 32;
+    s.gpr[rcx] = static_cast<u32>(core.next_rip);
+    s.eflags &= ~(eflags::vm | eflags::intr | eflags::rf);
+    return enter(core, flat_code(selector, 0, false), flat_stack(selector + 8, 0),
+                 static_cast<u32>(s.msr.star));
+}
+
 }  // namespace
 
 namespace handlers {
@@ -62,23 +72,30 @@ bool fs_gs_base(Core& core, const Insn& i) {
 bool syscall(Core& core, const Insn&) {
     CpuState& s = core.state;
     if (!(s.efer & efer::sce)) return core.raise(Vector::ud);
+    if (!core.mode.long_mode) return syscall_legacy(core);
     const u64 selector = s.msr.star >> 32;
     s.gpr[rcx] = core.next_rip;
     const u32 flags = s.read_eflags() & ~eflags::rf;
     s.gpr[11] = flags;
     s.write_eflags(flags & ~static_cast<u32>(s.msr.sfmask));
-    return enter(core, flat_code(selector, 0, true), flat_stack(selector + 8, 0), s.msr.lstar);
+    // Out of compatibility mode: AMD's processors only.
+    const u64 rip = core.mode.code64() ? s.msr.lstar : s.msr.cstar;
+    return enter(core, flat_code(selector, 0, true), flat_stack(selector + 8, 0), rip);
 }
 
 bool sysret(Core& core, const Insn& i) {
     CpuState& s = core.state;
     if (!(s.efer & efer::sce)) return core.raise(Vector::ud);
-    if (core.cpl() != 0) return core.raise(Vector::gp, 0);
+    if (!core.mode.protected_mode || core.cpl() != 0) return core.raise(Vector::gp, 0);
     const bool to64 = i.osize == 8;
     const u64 rip = to64 ? s.gpr[rcx] : static_cast<u32>(s.gpr[rcx]);
     if (to64 && !canonical(rip)) return core.raise(Vector::gp, 0);
     const u64 selector = s.msr.star >> 48;
-    s.write_eflags(static_cast<u32>(s.gpr[11]) & 0x003C7FD7);
+    if (core.mode.code64()) {
+        s.write_eflags(static_cast<u32>(s.gpr[11]) & 0x003C7FD7);
+    } else {
+        s.eflags |= eflags::intr;  // all that legacy and compatibility mode do (AMD64 APM vol. 3 SYSRET)
+    }
     return enter(core, flat_code(selector + (to64 ? 16 : 0), 3, to64), flat_stack(selector + 8, 3), rip);
 }
 

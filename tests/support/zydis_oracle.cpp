@@ -253,6 +253,9 @@ const char* listed(const Insn& i, u8 code_size) {
     }
     if (i.op == Op::CLFLUSH || i.op == Op::CLFLUSHOPT)
         return "CLFLUSH m8 in the SDM; Zydis gives the whole line as its size";
+    if ((i.op == Op::SYSCALL || i.op == Op::SYSRET) && code_size != 8) {
+        return "SYSCALL and SYSRET in legacy code: AMD64 APM vol. 3 has them; Zydis knows Intel's only";
+    }
     if (i.op == Op::ENDBR) return "ENDBR is a NOP to Zydis without CET; it has its own name here";
     if (i.op == Op::NOP && i.opcode == 0x1E && i.has(insn_flag::opsize) && !i.memory()) {
         return "66 0F 1E: NOP r/m16 like its neighbours; Zydis has the 32-bit registers of RDSSP";
