@@ -17,7 +17,8 @@ void CpuState::visit(Archive& ar) {
     ar.section("cpu");
     u32 image = read_eflags();
     ar.all(gpr, rip, image, segs, gdtr, idtr, cr0, cr2, cr3, cr4, efer, xcr0, dr, x87, vec, mxcsr, msr,
-           activity, interrupt_shadow, debug_shadow, nmi_blocked, nmi_pending, pending_debug, pdpte);
+           activity, interrupt_shadow, debug_shadow, monitor_armed, nmi_blocked, nmi_pending, pending_debug,
+           pdpte);
     if (ar.loading()) write_eflags(image);
     if (activity > Activity::shutdown) ar.fail("activity out of range");
     gpr[16] = 0;

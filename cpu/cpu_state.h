@@ -100,7 +100,8 @@ struct MsrState {
 };
 
 // What the processor does between instructions.
-enum class Activity : u8 { running, halted, mwait, wait_for_sipi, shutdown };
+// mwait_masked: MWAIT that a masked interrupt ends as well.
+enum class Activity : u8 { running, halted, mwait, mwait_masked, wait_for_sipi, shutdown };
 
 struct CpuState {
     // [16] is always 0: the register of "no base" and "no index".
@@ -120,6 +121,7 @@ struct CpuState {
     Activity activity = Activity::running;
     bool interrupt_shadow = false;  // after STI: INTR waits one instruction
     bool debug_shadow = false;      // after MOV SS / POP SS: #DB, INTR and NMI wait one instruction
+    bool monitor_armed = false;     // MONITOR was executed and no event came since
     bool nmi_blocked = false;
     bool nmi_pending = false;
     u64 pending_debug = 0;       // DR6 bits to be reported at the next boundary

@@ -35,7 +35,7 @@ bool Interpreter::wakeable() const {
     if (s.activity == Activity::shutdown || s.activity == Activity::wait_for_sipi) return false;
     if (s.nmi_pending && !s.nmi_blocked) return true;
     if (s.pending_debug != 0) return true;
-    return (s.eflags & eflags::intr) && interrupt_pending(core_);
+    return (s.activity == Activity::mwait_masked || (s.eflags & eflags::intr)) && interrupt_pending(core_);
 }
 
 Exit Interpreter::run(u64 budget) {

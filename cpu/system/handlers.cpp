@@ -96,24 +96,36 @@ bool hlt(Core& core, const Insn&) {
     return false;
 }
 
+// The extensions that MONITOR and MWAIT are asked for.
+u64 hints(const Core& core) {
+    const u64 v = core.state.gpr[rcx];
+    return core.mode.code64() ? v : static_cast<u32>(v);
+}
+
 bool monitor(Core& core, const Insn& i) {
     CpuState& s = core.state;
     if (core.cpl() != 0) return core.raise(Vector::ud);
-    if (static_cast<u32>(s.gpr[rcx]) != 0) return core.raise(Vector::gp, 0);
+    if (hints(core) != 0) return core.raise(Vector::gp, 0);
     const u64 a = i.asize == 8   ? s.gpr[rax]
                   : i.asize == 4 ? static_cast<u32>(s.gpr[rax])
                                  : static_cast<u16>(s.gpr[rax]);
     u8 byte = 0;
-    return core.load<u8>(i.seg, a, byte);
+    if (!core.load<u8>(i.seg, a, byte)) return false;
+    s.monitor_armed = true;
+    return true;
 }
 
-// Waits for an interrupt; a store to the monitored line by a device does not end the wait, which the
-// architecture allows software to see only as a late wake-up by the next interrupt.
+// Waits for an interrupt, with ECX bit 0 for a masked one too; a store to the monitored line by a device does
+// not end the wait, which the architecture allows software to see only as a late wake-up by the next
+// interrupt. Without an armed monitor there is no wait: what an interrupt's handler stored between MONITOR
+// and MWAIT must not be slept over.
 bool mwait(Core& core, const Insn&) {
     CpuState& s = core.state;
     if (core.cpl() != 0) return core.raise(Vector::ud);
-    if (s.gpr[rcx] & 0xFFFFFFFE) return core.raise(Vector::gp, 0);
-    s.activity = Activity::mwait;
+    if (hints(core) > 1) return core.raise(Vector::gp, 0);
+    if (!s.monitor_armed) return true;
+    s.monitor_armed = false;
+    s.activity = hints(core) == 1 ? Activity::mwait_masked : Activity::mwait;
     core.attention = true;
     return false;
 }

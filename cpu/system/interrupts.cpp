@@ -250,6 +250,7 @@ bool deliver(Core& core, const Event& e) {
     }
     core.faulted = false;
     core.repeat_pause = ~u64{0};
+    core.state.monitor_armed = false;
     if (!core.mode.protected_mode) return deliver_real(core, e);
     if (core.mode.long_mode) return deliver_long(core, e);
     if (core.mode.v8086 && e.kind == InterruptKind::software) {

@@ -256,6 +256,47 @@ TEST_F(Interpreter, StiBeforeHltWakesBehindIt) {
     EXPECT_EQ(box.read(reg(rsp), 4), kCode + 2);
 }
 
+// SDM vol. 2B MWAIT.
+TEST_F(Interpreter, MwaitSleepsOnlyBehindMonitor) {
+    // sti; monitor; mwait; inc edx; mwait; hlt
+    box.write(kCode, {0xFB, 0x0F, 0x01, 0xC8, 0x0F, 0x01, 0xC9, 0x42, 0x0F, 0x01, 0xC9, 0xF4});
+    box.state().gpr[rax] = 0x20000;
+    EXPECT_EQ(box.cpu->run(10), Exit::halted);
+    EXPECT_EQ(box.state().rip, kCode + 7);
+    box.cpu->set_intr(true);
+    EXPECT_EQ(box.cpu->run(1), Exit::halted);
+    EXPECT_EQ(vector(), 0x20);
+    box.cpu->set_intr(false);
+    // Not armed any more: straight to the HLT.
+    start(kCode + 7);
+    EXPECT_EQ(box.cpu->run(10), Exit::halted);
+    EXPECT_EQ(box.state().rip, kCode + 12);
+    // An interrupt between MONITOR and MWAIT disarms.
+    start(kCode + 1);
+    EXPECT_EQ(box.cpu->run(1), Exit::budget);
+    box.state().eflags |= eflags::intr;
+    box.cpu->set_intr(true);
+    EXPECT_EQ(box.cpu->run(1), Exit::halted);
+    EXPECT_EQ(vector(), 0x20);
+    box.cpu->set_intr(false);
+    start(kCode + 4);
+    EXPECT_EQ(box.cpu->run(10), Exit::halted);
+    EXPECT_EQ(box.state().rip, kCode + 12);
+}
+
+TEST_F(Interpreter, MwaitEndsAtAMaskedInterruptIfAsked) {
+    // monitor; inc ecx; mwait; hlt
+    box.write(kCode, {0x0F, 0x01, 0xC8, 0x41, 0x0F, 0x01, 0xC9, 0xF4});
+    EXPECT_EQ(box.cpu->run(10), Exit::halted);
+    EXPECT_EQ(box.state().rip, kCode + 7);
+    EXPECT_FALSE(box.cpu->wakeable());
+    box.cpu->set_intr(true);
+    EXPECT_TRUE(box.cpu->wakeable());
+    EXPECT_EQ(box.cpu->run(10), Exit::halted);
+    EXPECT_EQ(box.state().rip, kCode + 8) << "behind the HLT, and no handler ran";
+    EXPECT_FALSE(box.cpu->wakeable());
+}
+
 TEST_F(Interpreter, InterruptInsideARepeat) {
     box.write(kCode, {0xF3, 0xAA, 0xF4});
     box.state().gpr[rcx] = 100;
