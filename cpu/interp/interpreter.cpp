@@ -191,14 +191,13 @@ bool Interpreter::fetch_one() {
     c.rip = c.next_rip = rip;
     if (!c.mode.code64() && rip >= c.code_end) return c.raise(Vector::gp, 0);
     const u64 limit = c.mode.code64() ? kMaxLength : std::min<u64>(c.code_end - rip, kMaxLength);
-    const u64 linear = c.code_linear(rip);
-    if (c.mode.code64() && sign_extend(linear, 48) != linear) return c.raise(Vector::gp, 0);
     u8 bytes[kMaxLength];
     unsigned have = 0;
     Entry& e = step_entries_[0];
     for (unsigned part = 0;; ++part) {
         // The bytes of one page; the second only if the decoder asks for it.
         const u64 at = c.code_linear(rip + have);
+        if (c.mode.code64() && sign_extend(at, 48) != at) return c.raise(Vector::gp, 0);
         const Translation t = c.mmu.translate(at, Access::execute, c.mmu.privilege());
         if (!t.ok)
             return c.raise(Fault{
