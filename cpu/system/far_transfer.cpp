@@ -127,11 +127,13 @@ bool call_inner(Core& core, const Descriptor& gate, GateTarget& target) {
 bool call_same_level(Core& core, Descriptor& code, u64 offset, unsigned size) {
     const unsigned cpl = core.cpl();
     if (!check_code_offset(core, code_register(code, cpl), offset)) return false;
-    StackFrame frame(core, core.state.seg(Seg::ss), core.stack_pointer(), core.mode.stack_size,
-                     core.mmu.privilege());
+    // Through a 64-bit gate the push is one of 64-bit code already, also out of compatibility mode.
+    const unsigned width = size == 8 ? 8 : core.mode.stack_size;
+    StackFrame frame(core, core.state.seg(Seg::ss), width == 8 ? core.state.gpr[rsp] : core.stack_pointer(),
+                     width, core.mmu.privilege());
     if (!push_return(core, frame, size, core.next_rip) || !mark_accessed(core, code)) return false;
     frame.write();
-    core.set_stack_pointer(frame.sp());
+    set_stack_pointer(core, frame.sp(), width);
     return enter_code(core, code_register(code, cpl), offset);
 }
 

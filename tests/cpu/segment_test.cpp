@@ -123,6 +123,20 @@ TEST_F(Segments, LongModeCallGate) {
     EXPECT_TRUE(faults(far_jump(core, kOther, 0), Vector::gp, kOther)) << "no task switches";
 }
 
+TEST_F(Segments, LongModeCallGateFromCompatibilityModePushesAs64BitCode) {
+    long_mode(0);
+    gate_at(kGdt + kFree, kCode64, 0x5678, 0xEC);
+    memory->write(kGdt + kFree + 8, 0, 8);
+    core.state.seg(Seg::cs) = {.selector = kCode0, .attributes = 0xC9B, .limit = 0xFFFFFFFF, .base = 0};
+    core.state.seg(Seg::ss) = {.selector = kData0, .attributes = 0x93, .limit = 0xFFFF, .base = 0x100};
+    core.state.gpr[rsp] = 0x30008;
+    core.update_mode();
+    ASSERT_TRUE(far_call(core, kFree, 0, 4));
+    EXPECT_EQ(core.state.gpr[rsp], 0x2FFF8u);
+    EXPECT_EQ(at(0x2FFF8, 8), 0x7002u);
+    EXPECT_EQ(at(0x30000, 8), kCode0);
+}
+
 TEST_F(Segments, FarReturnChecks) {
     const auto stack = [&](u32 ip, u16 cs, u32 sp, u16 ss) {
         run_at(0);
