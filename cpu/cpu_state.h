@@ -54,6 +54,9 @@ inline constexpr u64 vme = 1u << 0, pvi = 1u << 1, tsd = 1u << 2, de = 1u << 3, 
                      umip = 1u << 11, fsgsbase = 1u << 16, pcide = 1u << 17, osxsave = 1u << 18,
                      smep = 1u << 20, smap = 1u << 21;
 }
+namespace debugctl {
+inline constexpr u64 btf = 1u << 1;
+}
 namespace efer {
 inline constexpr u64 sce = 1u << 0, lme = 1u << 8, lma = 1u << 10, nxe = 1u << 11, ffxsr = 1u << 14;
 }
@@ -90,6 +93,7 @@ struct MsrState {
     u64 tsc_offset = 0;  // TSC = host.tsc() + offset (WRMSR 10h and TSC_ADJUST)
     u64 tsc_adjust = 0;
     u64 misc_enable = 1;
+    u64 debugctl = 0;  // BTF is all there is of it
     u64 mtrr_def_type = 0;
     std::array<u64, 16> mtrr_variable{};
     std::array<u64, 11> mtrr_fixed{};

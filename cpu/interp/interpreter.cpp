@@ -284,6 +284,7 @@ void Interpreter::step_one() {
     if (careful_ && code_breakpoint()) return;
     if (!fetch_one()) return;
     const bool trap = s.eflags & eflags::tf;
+    const bool only_branches = s.msr.debugctl & debugctl::btf;
     if (careful_) {
         s.interrupt_shadow = s.debug_shadow = false;
         s.eflags &= ~eflags::rf;
@@ -301,7 +302,11 @@ void Interpreter::step_one() {
     c.block = nullptr;
     if (careful_) {
         c.attention = true;
-        if (trap && !c.faulted && !is_software_interrupt(step_entries_[0].insn.op))
+        // A branch to the instruction behind it can't be told from one not taken.
+        const u64 behind = (c.rip + step_entries_[0].insn.length) & c.rip_mask;
+        const bool branched = s.rip != behind && !c.in_repeat();
+        if (trap && !c.faulted && !is_software_interrupt(step_entries_[0].insn.op) &&
+            (!only_branches || branched))
             s.pending_debug |= kDr6SingleStep;
     }
 }

@@ -303,6 +303,7 @@ Event event_of(Core& core, const Fault& fault) {
         if (!fault.trap && !(fault.address & (1u << 13))) e.set_rf = false;
         s.dr[6] = (s.dr[6] & ~u64{0xF}) | fault.address | 0xFFFF0FF0;
         s.dr[7] &= ~u64{1 << 13};
+        s.msr.debugctl &= ~debugctl::btf;
     }
     return e;
 }

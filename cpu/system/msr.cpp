@@ -161,7 +161,7 @@ Answer read_known(Core& core, u32 index, u64& v) {
         case MISC_ENABLE:
             return m.max_leaf >= 4 && !amd ? just(msr.misc_enable) : Answer::unknown;
         case DEBUGCTL:
-            return p6 ? just(0) : Answer::unknown;
+            return p6 ? just(msr.debugctl) : Answer::unknown;
         case PAT:
             return when(Feature::pat, msr.pat);
         case MTRR_DEF_TYPE:
@@ -304,8 +304,10 @@ Answer write_known(Core& core, u32 index, u64 v) {
             return ignore(m.has(Feature::mce));
         case MISC_ENABLE:
             return store(m.max_leaf >= 4 && !amd, msr.misc_enable);
+        // Without branch records and trace messages their bits stay 0.
         case DEBUGCTL:
-            return ignore(p6);
+            v &= debugctl::btf;
+            return store(p6, msr.debugctl);
         case PAT:
             return store(m.has(Feature::pat), msr.pat, memory_types(v, true));
         case MTRR_DEF_TYPE:
