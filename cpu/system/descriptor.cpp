@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "cpu/system/cpu_model.h"
 
 namespace mynah {
 
@@ -121,7 +122,9 @@ void load_null_segment(Core& core, Seg seg, u16 selector) {
     SegmentRegister& r = core.state.seg(seg);
     // Base and limit stay on real processors; what can be seen of them is FS and GS base in 64-bit mode,
     // which Intel's clear.
+    const u64 base = core.model.vendor == Vendor::amd ? r.base : 0;
     r = null_register(selector, seg == Seg::ss ? core.cpl() : 0);
+    r.base = base;
 }
 
 void load_real_segment(Core& core, Seg seg, u16 selector) {
