@@ -1,11 +1,10 @@
 // decode() against Zydis: random bytes, every row under every prefix combination, and what compilers make.
-// MYNAH_LONG=1 for the long version (10 million strings a mode).
+// MYNAH_LONG=1 for the long version (10 million strings a mode), MYNAH_SEED=n for other strings.
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -24,9 +23,15 @@ bool long_run() {
     return std::getenv("MYNAH_LONG") != nullptr;
 }
 
+u64 seed(u64 of_test) {
+    const char* text = std::getenv("MYNAH_SEED");
+    return of_test + (text == nullptr ? 0 : std::strtoull(text, nullptr, 0) << 16);
+}
+
 // Counts, and shows the first few differences.
 class Tally {
   public:
+    explicit Tally(const char* what) : what_(what) {}
     void add(const Comparison& c) {
         ++counts_[static_cast<unsigned>(c.verdict)];
         if (c.verdict == Verdict::listed) ++reasons_[c.message];
@@ -34,13 +39,17 @@ class Tally {
     }
     ~Tally() {
         EXPECT_LE(reasons_.size(), 30u);
-        std::printf("  same %llu, both invalid %llu, listed %llu, different %llu\n", count(Verdict::same),
-                    count(Verdict::both_invalid), count(Verdict::listed), count(Verdict::different));
-        for (const auto& [reason, n] : reasons_) std::printf("  listed %6u: %s\n", n, reason.c_str());
+        std::printf("  %llu %s: %llu the same, %llu invalid to both, %llu listed, %llu differences\n",
+                    total(), what_, count(Verdict::same), count(Verdict::both_invalid),
+                    count(Verdict::listed), count(Verdict::different));
+        for (const auto& [reason, n] : reasons_)
+            std::printf("  listed differences %6u: %s\n", n, reason.c_str());
     }
+    unsigned long long total() const { return counts_[0] + counts_[1] + counts_[2] + counts_[3]; }
 
   private:
     unsigned long long count(Verdict v) const { return counts_[static_cast<unsigned>(v)]; }
+    const char* what_;
     unsigned long long counts_[4] = {};
     unsigned shown_ = 0;
     std::map<std::string, unsigned> reasons_;
@@ -50,8 +59,8 @@ class DecoderZydis : public testing::TestWithParam<u8> {};
 
 TEST_P(DecoderZydis, RandomBytes) {
     const ZydisOracle oracle(GetParam());
-    Random random(GetParam());
-    Tally tally;
+    Random random(seed(GetParam()));
+    Tally tally("random strings");
     const unsigned n = long_run() ? 10'000'000 : 300'000;
     for (unsigned i = 0; i < n; ++i) {
         u8 code[16];
@@ -71,11 +80,13 @@ TEST_P(DecoderZydis, RandomBytes) {
 TEST_P(DecoderZydis, EveryRowEveryPrefix) {
     const u8 mode = GetParam();
     const ZydisOracle oracle(mode);
-    Random random(77 + mode);
-    Tally tally;
+    Random random(seed(77 + mode));
+    Tally tally("prefixed rows");
+    unsigned rows = 0;
     const unsigned rex_values = mode == 8 ? 17 : 1;
     for (const InsnRow& row : insn_table()) {
         if (!exists_in(row, mode)) continue;
+        unsigned met = 0;
         for (unsigned set = 0; set < 2 * 2 * 7 * 2 * 3 * rex_values; ++set) {
             if (!long_run() && !random.chance(24)) continue;
             unsigned rest = set;
@@ -111,16 +122,24 @@ TEST_P(DecoderZydis, EveryRowEveryPrefix) {
             }
             while (code.size() < 24) code.push_back(static_cast<u8>(random.next()));
             tally.add(oracle.compare({code.data(), 15}));
+            Insn insn;
+            if (decode({code.data(), 15}, {mode, true}, insn) == DecodeStatus::ok && &row_of(insn) == &row)
+                ++met;
+        }
+        if (long_run()) {
+            EXPECT_GE(met, 10u) << row.encoding;
+            ++rows;
         }
     }
+    if (long_run()) std::printf("  %u rows, each met by decode() 10 times or more\n", rows);
 }
 
 // The generator makes what the row says: decode() finds the very row and the whole length, Zydis agrees.
 TEST_P(DecoderZydis, GeneratedEncodings) {
     const u8 mode = GetParam();
     const ZydisOracle oracle(mode);
-    Random random(99 + mode);
-    Tally tally;
+    Random random(seed(99 + mode));
+    Tally tally("generated encodings");
     for (const InsnRow& row : insn_table()) {
         if (!exists_in(row, mode)) continue;
         unsigned made = 0;
@@ -151,39 +170,59 @@ TEST_P(DecoderZydis, FlagColumns) {
     }
 }
 
+using Code = std::vector<u8>;
+
+std::vector<u8> read_file(const char* name) {
+    std::ifstream file(name, std::ios::binary);
+    return {(std::istreambuf_iterator<char>(file)), {}};
+}
+
+// The executable sections of an ELF file of this width; nothing if it is none.
+std::vector<Code> executable_sections(const std::vector<u8>& image, bool wide) {
+    std::vector<Code> sections;
+    if (image.size() < 64 || std::memcmp(image.data(), wide ? "\177ELF\2" : "\177ELF\1", 5) != 0)
+        return sections;
+    const auto word = [&](u64 at) { return wide ? load_le<u64>(&image[at]) : load_le<u32>(&image[at]); };
+    const u64 table = word(wide ? 40 : 32);
+    const unsigned count = load_le<u16>(&image[wide ? 60 : 48]), each = wide ? 64 : 40;
+    for (unsigned s = 0; s < count && table + u64{each} * (s + 1) <= image.size(); ++s) {
+        const u64 header = table + u64{each} * s;
+        const u64 flags = word(header + 8), offset = word(header + (wide ? 24 : 16)),
+                  size = word(header + (wide ? 32 : 20));
+        if (load_le<u32>(&image[header + 4]) != 1 || !(flags & 4)) continue;
+        if (offset > image.size() || size > image.size() - offset) continue;
+        const auto start = image.begin() + static_cast<std::ptrdiff_t>(offset);
+        sections.emplace_back(start, start + static_cast<std::ptrdiff_t>(size));
+    }
+    return sections;
+}
+
+// What compilers make of Debian's programs: its 64-bit and 32-bit libraries, and SeaBIOS, whose image is
+// 16-bit and 32-bit code, as both.
 TEST_P(DecoderZydis, DebianBinaries) {
-    if (GetParam() != 8) GTEST_SKIP() << "the binaries are 64-bit";
-    const ZydisOracle oracle(8);
-    Tally tally;
-    unsigned files = 0;
-    for (const char* name :
-         {"/bin/bash", "/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libm.so.6",
-          "/lib/x86_64-linux-gnu/libcrypto.so.3", "/lib/x86_64-linux-gnu/libstdc++.so.6"}) {
-        std::ifstream file(name, std::ios::binary);
-        if (!file) continue;
-        const std::vector<u8> image((std::istreambuf_iterator<char>(file)), {});
-        // Section headers of ELF64: executable ones are code.
-        if (image.size() < 64 || std::memcmp(image.data(), "\177ELF\2", 5) != 0) continue;
-        ++files;
-        const u64 table = load_le<u64>(&image[40]);
-        const unsigned count = load_le<u16>(&image[60]);
-        for (unsigned s = 0; s < count && table + 64 * (s + 1) <= image.size(); ++s) {
-            const u8* header = &image[table + 64 * s];
-            const u64 offset = load_le<u64>(header + 24);
-            u64 size = load_le<u64>(header + 32);
-            if (!(load_le<u64>(header + 8) & 4) || load_le<u32>(header + 4) != 1 ||
-                offset + size > image.size())
-                continue;
-            if (!long_run()) size = std::min<u64>(size, 400'000);
-            for (u64 at = 0; at < size;) {
-                const Comparison c =
-                    oracle.compare({&image[offset + at], std::min<std::size_t>(15, size - at)});
-                tally.add(c);
-                at += c.length ? c.length : 1;
-            }
+    const u8 mode = GetParam();
+    const ZydisOracle oracle(mode);
+    std::vector<Code> all;
+    if (mode != 8) {
+        Code bios = read_file("/usr/share/seabios/bios-256k.bin");
+        if (!bios.empty()) all.push_back(std::move(bios));
+    }
+    const std::string folder = mode == 8 ? "/lib/x86_64-linux-gnu/" : "/lib32/";
+    for (const char* name : {"libc.so.6", "libm.so.6", "libcrypto.so.3", "libstdc++.so.6", "libasan.so.8"}) {
+        if (mode == 2) break;
+        for (Code& code : executable_sections(read_file((folder + name).c_str()), mode == 8))
+            all.push_back(std::move(code));
+    }
+    if (all.empty()) GTEST_SKIP() << "none of the binaries is here";
+    Tally tally("instructions of Debian's binaries");
+    for (const Code& code : all) {
+        const u64 size = long_run() ? code.size() : std::min<u64>(code.size(), 400'000);
+        for (u64 at = 0; at < size;) {
+            const Comparison c = oracle.compare({&code[at], std::min<std::size_t>(15, size - at)});
+            tally.add(c);
+            at += c.length ? c.length : 1;
         }
     }
-    if (files == 0) GTEST_SKIP() << "none of the binaries is here";
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, DecoderZydis, testing::Values(u8{2}, u8{4}, u8{8}),

@@ -242,8 +242,20 @@ bool in_table(const ZydisDecodedInstruction& z) {
     }
 }
 
-// The differences that stay, each with its reason. Nothing else may differ.
-const char* listed(const Insn& i, u8 code_size) {
+// In what two decodings differ, the first of these that does.
+enum class Part : u8 { validity, length, mnemonic, operands };
+
+// The differences that stay, each with its reason. Nothing else may differ, and these in the named part
+// alone.
+const char* listed(const Insn& i, u8 code_size, Part part) {
+    if (part == Part::validity && (i.op == Op::SYSCALL || i.op == Op::SYSRET) && code_size != 8) {
+        return "SYSCALL and SYSRET in legacy code: AMD64 APM vol. 3 has them; Zydis knows Intel's only";
+    }
+    if (part == Part::mnemonic) {
+        if (i.op == Op::ENDBR) return "ENDBR is a NOP to Zydis without CET; it has its own name here";
+        return nullptr;
+    }
+    if (part != Part::operands) return nullptr;
     if (i.op == Op::MOVSXD && i.osize == 2 && i.memory()) {
         return "66 MOVSXD: SDM vol. 2B has r16, r/m16, so 2 bytes are read; Zydis 4.0 says 4";
     }
@@ -253,10 +265,6 @@ const char* listed(const Insn& i, u8 code_size) {
     }
     if (i.op == Op::CLFLUSH || i.op == Op::CLFLUSHOPT)
         return "CLFLUSH m8 in the SDM; Zydis gives the whole line as its size";
-    if ((i.op == Op::SYSCALL || i.op == Op::SYSRET) && code_size != 8) {
-        return "SYSCALL and SYSRET in legacy code: AMD64 APM vol. 3 has them; Zydis knows Intel's only";
-    }
-    if (i.op == Op::ENDBR) return "ENDBR is a NOP to Zydis without CET; it has its own name here";
     if (i.op == Op::NOP && i.opcode == 0x1E && i.has(insn_flag::opsize) && !i.memory()) {
         return "66 0F 1E: NOP r/m16 like its neighbours; Zydis has the 32-bit registers of RDSSP";
     }
@@ -338,13 +346,11 @@ Comparison ZydisOracle::compare(std::span<const u8> code) const {
         return c;
     }
     c.length = s == DecodeStatus::ok ? i.length : 0;
-    const auto different = [&](const std::string& what) {
-        if (s == DecodeStatus::ok) {
-            if (const char* reason = listed(i, code_size_)) {
-                c.verdict = Verdict::listed;
-                c.message = reason;
-                return c;
-            }
+    const auto different = [&](Part part, const std::string& what) {
+        if (const char* reason = listed(i, code_size_, part)) {
+            c.verdict = Verdict::listed;
+            c.message = reason;
+            return c;
         }
         c.verdict = Verdict::different;
         const unsigned n = z_ok ? z.length : i.length;
@@ -353,23 +359,25 @@ Comparison ZydisOracle::compare(std::span<const u8> code) const {
         return c;
     };
     if (s != DecodeStatus::ok) {
-        return different(std::string("only Zydis decodes it: ") + ZydisMnemonicGetString(z.mnemonic) +
-                         " isa " + ZydisISASetGetString(z.meta.isa_set));
+        return different(Part::validity, std::string("only Zydis decodes it: ") +
+                                             ZydisMnemonicGetString(z.mnemonic) + " isa " +
+                                             ZydisISASetGetString(z.meta.isa_set));
     }
     const std::string m = mnemonic(i);
     if (!z_ok) {
         char status[48];
         std::snprintf(status, sizeof status, "%08x", static_cast<unsigned>(zs));
-        return different("only decode() decodes it: " + m + " row " + std::string(row_of(i).encoding) +
-                         " status " + status);
+        return different(Part::validity, "only decode() decodes it: " + m + " row " +
+                                             std::string(row_of(i).encoding) + " status " + status);
     }
     if (i.length != z.length)
-        return different("length " + std::to_string(i.length) + " of " + m + ", Zydis " +
-                         std::to_string(z.length) + " of " + ZydisMnemonicGetString(z.mnemonic));
+        return different(Part::length, "length " + std::to_string(i.length) + " of " + m + ", Zydis " +
+                                           std::to_string(z.length) + " of " +
+                                           ZydisMnemonicGetString(z.mnemonic));
     if (m != ZydisMnemonicGetString(z.mnemonic))
-        return different("mnemonic " + m + ", Zydis " + ZydisMnemonicGetString(z.mnemonic));
+        return different(Part::mnemonic, "mnemonic " + m + ", Zydis " + ZydisMnemonicGetString(z.mnemonic));
     if (const std::string what = compare_operands(i, z, operands, code_size_); !what.empty())
-        return different(m + what);
+        return different(Part::operands, m + what);
     return c;
 }
 
