@@ -253,7 +253,9 @@ bool lar(Core& core, const Insn& i) {
     bool found = false;
     if (!find_operand(core, i, d, found)) return false;
     const bool ok = found && lar_type(core, d) && visible(core, d);
-    if (ok) set_result(core, i, (d.low >> 32) & (i.osize == 2 ? 0xFF00 : 0x00F0FF00));
+    // Bits 16-19, the limit's, are undefined in the SDM; processors leave them as they are (AMD64 APM vol. 3
+    // LAR).
+    if (ok) set_result(core, i, (d.low >> 32) & (i.osize == 2 ? 0xFF00 : 0x00FFFF00));
     set_zf(core, ok);
     return true;
 }
