@@ -23,8 +23,16 @@ struct Case {
 enum class Family : u8 { integer, x87, sse };
 Family family_of(const InsnRow& row);
 
-// Rows that a user-mode program may execute with a result that only depends on the state here.
-bool comparable(const InsnRow& row);
+// Why a row is not held to the host's processor; null: it is.
+const char* left_out(const InsnRow& row);
+inline bool comparable(const InsnRow& row) {
+    return left_out(row) == nullptr;
+}
+// Instructions that load or store selectors, and what makes their operands good ones most of the time.
+bool uses_selectors(Op op);
+// Held to an error bound: processors differ within it.
+bool transcendental(const InsnRow& row);
+bool approximation(Op op);
 // False: no encoding in this mode.
 bool generate(const InsnRow& row, Mode mode, Random& random, Case& out);
 // Bits of EFLAGS that have one right value behind the instruction.

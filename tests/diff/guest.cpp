@@ -4,12 +4,45 @@ namespace mynah::test {
 namespace {
 
 // Supervisor memory.
-constexpr u64 kGdt = 0x10000, kIdt = 0x11000, kTss = 0x12000, kHandlers = 0x13000, kStackTop = 0x16000;
+constexpr u64 kGdt = 0x10000, kLdt = 0x10800, kIdt = 0x11000, kTss = 0x12000, kHandlers = 0x13000;
+constexpr u64 kStackTop = 0x16000;
 constexpr u64 kTables = 0x20000;
 constexpr u16 kKernelCode = 0x10, kTr = 0x40;
 
 bool has_error_code(int vector) {
     return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+}
+
+u64 descriptor(u64 base, u64 size, u64 attributes) {
+    const u64 limit = attributes & 0x800 ? (size - 1) >> 12 : size - 1;
+    return (limit & 0xFFFF) | (base & 0xFFFFFF) << 16 | (attributes & 0xFF) << 40 | (limit >> 16 & 15) << 48 |
+           (attributes >> 8) << 52 | (base >> 24 & 0xFF) << 56;
+}
+
+// As Linux makes them: flat ones, and those of modify_ldt() (AVL set, in bytes).
+constexpr u64 k4Gib = u64{1} << 32;
+struct Known {
+    u16 selector;
+    u64 base, size;
+    u16 attributes;
+};
+constexpr Known kKnown[] = {
+    {kCode32, 0, k4Gib, 0xCFB},
+    {kFlatData, 0, k4Gib, 0xCF3},
+    {kCode64, 0, k4Gib, 0xAFB},
+    {kLocalData32, kData, kDataSize, 0x5F3},
+    {kLocalData16, kData, kDataSize, 0x1F3},
+    {kLocalCode16, kCode, kCodeSize, 0x1FB},
+};
+
+SegmentRegister loaded(u16 selector) {
+    for (const Known& k : kKnown)
+        if (k.selector == selector)
+            return {.selector = selector,
+                    .attributes = k.attributes,
+                    .limit = static_cast<u32>(k.size - 1),
+                    .base = k.base};
+    return {.selector = selector, .attributes = 0, .limit = 0, .base = 0};
 }
 
 void load_fx(CpuState& s, const std::array<u8, 512>& fx) {
@@ -64,7 +97,11 @@ GuestCpu::GuestCpu(std::string_view model) : box_(kData + kDataSize + MiB, model
     for (u64 p = 0; p < kCodeSize >> 12; ++p) put(kCodeTable + 8 * p, (kCode + (p << 12)) | 7);
     for (u64 p = 0; p < kDataSize >> 12; ++p) put(kDataTable + 8 * p, (kData + (p << 12)) | 7);
 
-    put(kGdt + kKernelCode, 0x00209B0000000000);
+    put(kGdt + 8, descriptor(0, k4Gib, 0xC9B));
+    put(kGdt + kKernelCode, descriptor(0, k4Gib, 0xA9B));
+    put(kGdt + 0x18, descriptor(0, k4Gib, 0xC93));
+    for (const Known& k : kKnown)
+        put((k.selector & 4 ? kLdt : kGdt) + (k.selector & ~7u), descriptor(k.base, k.size, k.attributes));
     put(kGdt + kTr, 0x0000890000000067 | kTss << 16);
     put(kGdt + kTr + 8, 0);
     put(kTss + 4, kStackTop);
@@ -80,11 +117,12 @@ GuestCpu::GuestCpu(std::string_view model) : box_(kData + kDataSize + MiB, model
     CpuState& s = box_.state();
     s.cr0 = cr0::pe | cr0::pg | cr0::wp | cr0::ne | cr0::et | cr0::mp;
     s.cr3 = kTables;
-    s.cr4 = cr4::pae | cr4::osfxsr | cr4::osxmmexcpt | cr4::pge | cr4::osxsave;
+    s.cr4 = cr4::pae | cr4::osfxsr | cr4::osxmmexcpt | cr4::pge | cr4::osxsave | cr4::fsgsbase;
     s.xcr0 = 3;
     s.efer = efer::lme | efer::lma | efer::nxe | efer::sce;
     s.gdtr = {.base = kGdt, .limit = 0x7F};
     s.idtr = {.base = kIdt, .limit = 0x1FF};
+    s.seg(Seg::ldtr) = {.selector = 0x50, .attributes = 0x82, .limit = 0x17, .base = kLdt};
     s.seg(Seg::tr) = {.selector = kTr, .attributes = 0x8B, .limit = 0x67, .base = kTss};
 }
 
@@ -101,16 +139,12 @@ Outcome GuestCpu::run(const UserState& in) {
     for (unsigned n = 0; n < 16; ++n) s.gpr[n] = in.gpr[n];
     s.rip = in.rip;
     s.write_eflags(in.eflags | eflags::intr);
-    SegmentRegister data{.selector = 0x2B, .attributes = 0xCF3, .limit = 0xFFFFFFFF, .base = 0};
-    if (in.segmented) data.limit = kDataSize - 1, data.base = kData;
-    if (in.code_size == 2) data.attributes = 0x0F3;
-    for (const Seg g : {Seg::es, Seg::ss, Seg::ds, Seg::fs, Seg::gs}) s.seg(g) = data;
-    s.seg(Seg::cs) = {.selector = static_cast<u16>(in.code_size == 8 ? 0x33 : 0x23),
-                      .attributes = static_cast<u16>(in.code_size == 8 ? 0xAFB : 0xCFB),
-                      .limit = 0xFFFFFFFF,
-                      .base = 0};
-    if (in.code_size == 2)
-        s.seg(Seg::cs) = {.selector = 0x17, .attributes = 0x0FB, .limit = kCodeSize - 1, .base = kCode};
+    for (const Seg g : {Seg::es, Seg::ss, Seg::ds, Seg::fs, Seg::gs}) s.seg(g) = loaded(in.data_selector());
+    if (in.code_size == 8) {
+        s.seg(Seg::fs) = {.selector = 0, .attributes = 0, .limit = 0, .base = in.fs_base};
+        s.seg(Seg::gs) = {.selector = 0, .attributes = 0, .limit = 0, .base = in.gs_base};
+    }
+    s.seg(Seg::cs) = loaded(in.code_selector());
     s.activity = Activity::running;
     s.pending_debug = 0;
     s.interrupt_shadow = s.debug_shadow = false;
@@ -121,15 +155,15 @@ Outcome GuestCpu::run(const UserState& in) {
     for (unsigned n = 0; n < 1 << 17; ++n) {
         const Exit exit = box_.cpu->run(1);
         if (exit != Exit::budget) break;
-        if (s.rip != in.rip) break;
-        // Still there: an iteration of a repeated instruction, or a branch to itself.
-        bool repeats = false;
-        for (unsigned k = 0; k < 14; ++k)
-            repeats = repeats || (box_.read(in.code_address() + k, 1) & 0xFE) == 0xF2;
-        if (!repeats) break;
+        if (s.rip != in.rip || !in.repeats) break;
     }
+    // A step ends behind the instruction that follows a load of SS.
+    if (s.debug_shadow) box_.cpu->run(1);
     out.state.code_size = in.code_size;
     out.state.segmented = in.segmented;
+    out.state.fs_base = s.seg(Seg::fs).base;
+    out.state.gs_base = s.seg(Seg::gs).base;
+    for (unsigned n = 0; n < 6; ++n) out.state.selectors[n] = s.segs[n].selector;
     if (s.seg(Seg::cs).rpl() == 0) {
         if (s.activity == Activity::running) box_.cpu->run(1);  // the handler's HLT
         out.vector = static_cast<int>((s.rip - 1 - kHandlers) / 16);
@@ -139,6 +173,8 @@ Outcome GuestCpu::run(const UserState& in) {
             frame += 8;
         }
         out.state.rip = box_.read(frame);
+        out.state.selectors[1] = static_cast<u16>(box_.read(frame + 8));
+        out.state.selectors[2] = static_cast<u16>(box_.read(frame + 32));
         out.state.eflags = static_cast<u32>(box_.read(frame + 16)) & ~eflags::rf;
         for (unsigned n = 0; n < 16; ++n) out.state.gpr[n] = s.gpr[n];
         out.state.gpr[rsp] = box_.read(frame + 24);

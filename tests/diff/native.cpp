@@ -1,6 +1,9 @@
 #include "diff/native.h"
 
 #include <asm/ldt.h>
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -19,27 +22,28 @@ constexpr size_t kSignalStack = 1 << 18;
 constexpr int kRegisters[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                 REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 
-// Entries of our LDT: the data window with a 32-bit and with a 16-bit stack pointer, the code window as
-// 16-bit code.
-enum LocalSegment : unsigned { data32, data16, code16 };
-constexpr u16 selector(LocalSegment n) {
-    return static_cast<u16>(n << 3 | 7);
-}
-constexpr u16 kFlatData = 0x2B;
-
-bool make_segment(LocalSegment n, u64 base, u64 size, bool big, bool code) {
+bool make_segment(u16 selector, u64 base, u64 size, bool big, bool code) {
     user_desc d{};
-    d.entry_number = n;
+    d.entry_number = selector >> 3;
     d.base_addr = static_cast<unsigned>(base);
     d.limit = static_cast<unsigned>(size - 1);
     d.seg_32bit = big;
     d.contents = code ? 2 : 0;
     d.useable = 1;
-    return syscall(SYS_modify_ldt, 1, &d, sizeof d) == 0;
+    return syscall(SYS_modify_ldt, 0x11, &d, sizeof d) == 0;  // 1 would clear AVL
 }
 
 void load_data_segments(u16 s) {
     asm volatile("mov %0, %%ds; mov %0, %%es" : : "r"(static_cast<u32>(s)));
+}
+
+// While FS is the instruction's, nothing may touch thread-local storage: no library call, no stack protector.
+#define MYNAH_NO_TLS __attribute__((no_stack_protector))
+
+MYNAH_NO_TLS u64 segment_base(int operation, u64 value) {
+    u64 result = SYS_arch_prctl;
+    asm volatile("syscall" : "+a"(result) : "D"(operation), "S"(value) : "rcx", "r11", "memory");
+    return result;
 }
 
 // The signal handlers' business: one run at a time, in one thread.
@@ -50,6 +54,7 @@ struct Session {
     gregset_t registers{};
     std::array<u8, 4096> extended{};
     size_t extended_size = 0;
+    u64 fs_base = 0;  // the C library's
 };
 Session session;
 
@@ -62,16 +67,14 @@ size_t extended_size(const ucontext_t* u) {
     return magic == 0x46505853 && size <= sizeof session.extended ? size : 512;
 }
 
-void load(ucontext_t* u, const UserState& s) {
+MYNAH_NO_TLS void load(ucontext_t* u, const UserState& s) {
     auto& g = u->uc_mcontext.gregs;
     for (unsigned n = 0; n < 16; ++n) g[kRegisters[n]] = static_cast<greg_t>(s.gpr[n]);
     g[REG_RIP] = static_cast<greg_t>(s.rip);
     g[REG_EFL] = static_cast<greg_t>(s.eflags | kTrapFlag | 0x200);
-    const u16 code = s.code_size == 8 ? 0x33 : s.code_size == 4 ? 0x23 : selector(code16);
-    const u16 data = !s.segmented ? kFlatData : selector(s.code_size == 2 ? data16 : data32);
-    g[REG_CSGSFS] = static_cast<greg_t>((static_cast<u64>(g[REG_CSGSFS]) & 0x0000FFFFFFFF0000) | code |
-                                        static_cast<u64>(data) << 48);
-    load_data_segments(data);
+    const u16 data = s.data_selector();
+    g[REG_CSGSFS] = static_cast<greg_t>((static_cast<u64>(g[REG_CSGSFS]) & 0x0000FFFFFFFF0000) |
+                                        s.code_selector() | static_cast<u64>(data) << 48);
     u8* fx = reinterpret_cast<u8*>(u->uc_mcontext.fpregs);
     std::memcpy(fx, s.fx.data(), 416);
     if (session.extended_size > 512) {
@@ -80,6 +83,29 @@ void load(ucontext_t* u, const UserState& s) {
         present |= 3;  // x87 and SSE are not in their initial state
         std::memcpy(fx + 512, &present, 8);
     }
+    load_data_segments(data);
+    if (s.code_size == 8) {
+        segment_base(ARCH_SET_GS, s.gs_base);
+        segment_base(ARCH_SET_FS, s.fs_base);
+    } else {
+        asm volatile("mov %0, %%gs; mov %0, %%fs" : : "r"(static_cast<u32>(data)));
+    }
+}
+
+// Takes what the instruction left in the segment registers and gives the C library its own back.
+MYNAH_NO_TLS void take_segments(const gregset_t& g, UserState& s) {
+    u16 es, ds, fs, gs;
+    asm volatile("mov %%es, %0; mov %%ds, %1; mov %%fs, %2; mov %%gs, %3"
+                 : "=r"(es), "=r"(ds), "=r"(fs), "=r"(gs));
+    if (session.in->code_size == 8) {
+        segment_base(ARCH_GET_FS, reinterpret_cast<u64>(&s.fs_base));
+        segment_base(ARCH_GET_GS, reinterpret_cast<u64>(&s.gs_base));
+    }
+    segment_base(ARCH_SET_FS, session.fs_base);
+    segment_base(ARCH_SET_GS, 0);
+    load_data_segments(kFlatData);
+    const u64 packed = static_cast<u64>(g[REG_CSGSFS]);
+    s.selectors = {es, static_cast<u16>(packed), static_cast<u16>(packed >> 48), ds, fs, gs};
 }
 
 void store(const ucontext_t* u, UserState& s) {
@@ -90,7 +116,7 @@ void store(const ucontext_t* u, UserState& s) {
     std::memcpy(s.fx.data(), u->uc_mcontext.fpregs, 512);
 }
 
-void on_signal(int, siginfo_t*, void* context) {
+MYNAH_NO_TLS void on_signal(int, siginfo_t*, void* context) {
     auto* u = static_cast<ucontext_t*>(context);
     auto& g = u->uc_mcontext.gregs;
     if (!session.active) {
@@ -104,16 +130,12 @@ void on_signal(int, siginfo_t*, void* context) {
     }
     const int vector = static_cast<int>(g[REG_TRAPNO]);
     const bool stepped = vector == 1;
-    if (stepped && static_cast<u64>(g[REG_RIP]) == session.in->rip) {
-        const u8* code = reinterpret_cast<const u8*>(session.in->code_address());
-        for (unsigned n = 0; n < 14; ++n)
-            if ((code[n] & 0xFE) == 0xF2) return;  // an iteration; go on
-    }
+    if (stepped && session.in->repeats && static_cast<u64>(g[REG_RIP]) == session.in->rip) return;
     Outcome& out = *session.out;
+    take_segments(g, out.state);
     store(u, out.state);
     out.state.code_size = session.in->code_size;
     out.state.segmented = session.in->segmented;
-    load_data_segments(kFlatData);
     out.vector = stepped ? -1 : vector;
     out.error_code = stepped ? 0 : static_cast<u64>(g[REG_ERR]);
     out.cr2 = vector == 14 ? static_cast<u64>(g[REG_CR2]) : 0;
@@ -144,11 +166,12 @@ NativeCpu::NativeCpu() {
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigfillset(&action.sa_mask);
     for (const int s : {SIGUSR2, SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) sigaction(s, &action, nullptr);
+    segment_base(ARCH_GET_FS, reinterpret_cast<u64>(&session.fs_base));
     // 32-bit code needs data segments; 64-bit code does not look at them.
     load_data_segments(kFlatData);
-    segments_ = make_segment(data32, kData, kDataSize, true, false) &&
-                make_segment(data16, kData, kDataSize, false, false) &&
-                make_segment(code16, kCode, kCodeSize, false, true);
+    segments_ = make_segment(kLocalData32, kData, kDataSize, true, false) &&
+                make_segment(kLocalData16, kData, kDataSize, false, false) &&
+                make_segment(kLocalCode16, kCode, kCodeSize, false, true);
 }
 
 NativeCpu::~NativeCpu() {
@@ -159,6 +182,61 @@ NativeCpu::~NativeCpu() {
     munmap(reinterpret_cast<void*>(kCode), kCodeSize);
     munmap(reinterpret_cast<void*>(kData), kDataSize);
     std::free(signal_stack_);
+}
+
+bool NativeCpu::is_intel() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(0, &a, &b, &c, &d) != 0 && b == signature_INTEL_ebx;
+}
+
+bool NativeCpu::has(Feature feature) {
+    struct Leaf {
+        unsigned a = 0, b = 0, c = 0, d = 0;
+        explicit Leaf(unsigned leaf, unsigned sub = 0) { __get_cpuid_count(leaf, sub, &a, &b, &c, &d); }
+    };
+    const auto bit = [](unsigned word, unsigned n) { return (word >> n & 1) != 0; };
+    switch (feature) {
+        case Feature::sse3:
+            return bit(Leaf(1).c, 0);
+        case Feature::pclmulqdq:
+            return bit(Leaf(1).c, 1);
+        case Feature::ssse3:
+            return bit(Leaf(1).c, 9);
+        case Feature::cx16:
+            return bit(Leaf(1).c, 13);
+        case Feature::sse4_1:
+            return bit(Leaf(1).c, 19);
+        case Feature::sse4_2:
+            return bit(Leaf(1).c, 20);
+        case Feature::movbe:
+            return bit(Leaf(1).c, 22);
+        case Feature::popcnt:
+            return bit(Leaf(1).c, 23);
+        case Feature::aes:
+            return bit(Leaf(1).c, 25);
+        case Feature::xsave:
+            return bit(Leaf(1).c, 27);  // OSXSAVE
+        case Feature::rdrand:
+            return bit(Leaf(1).c, 30);
+        case Feature::fsgsbase:
+            return (getauxval(AT_HWCAP2) & 2) != 0;
+        case Feature::rdseed:
+            return bit(Leaf(7).b, 18);
+        case Feature::smap:
+            return bit(Leaf(7).b, 20);
+        case Feature::invpcid:
+            return bit(Leaf(7).b, 10);
+        case Feature::clflushopt:
+            return bit(Leaf(7).b, 23);
+        case Feature::lahf_lm:
+            return bit(Leaf(0x80000001).c, 0);
+        case Feature::prefetchw:
+            return bit(Leaf(0x80000001).c, 8);
+        case Feature::rdtscp:
+            return bit(Leaf(0x80000001).d, 27);
+        default:
+            return true;  // what every x86-64 processor has
+    }
 }
 
 std::span<u8> NativeCpu::code() {
@@ -174,6 +252,9 @@ Outcome NativeCpu::run(const UserState& in) {
     session.out = &out;
     session.active = false;
     std::raise(SIGUSR2);
+    // The way back from a signal leaves NT and ID as POPF or IRET made them.
+    constexpr u64 kLeft = u64{1} << 14 | u64{1} << 21;
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~kLeft);
     return out;
 }
 

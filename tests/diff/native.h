@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "cpu/feature.h"
 #include "diff/state.h"
 
 namespace mynah::test {
@@ -18,6 +19,9 @@ class NativeCpu {
     bool usable() const { return usable_; }
     // Segments for 16-bit code and 16-bit addresses could be had.
     bool has_segments() const { return segments_; }
+    // Does the host's processor have it, and does its kernel let user mode use it?
+    static bool has(Feature feature);
+    static bool is_intel();
 
     std::span<u8> code();
     std::span<u8> data();
