@@ -229,7 +229,7 @@ bool Interpreter::fetch_one() {
         stop.insn.length = 0;
         stop.offset = e.insn.length;
         stop.index = 1;
-        if (tracing_) trace(linear, {bytes, have});
+        if (tracing_) trace(c.code_linear(rip), {bytes, have});
         return true;
     }
 }
