@@ -1,9 +1,10 @@
 #include "mmu/mmu.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <unordered_map>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/bits.h"
 #include "base/check.h"
@@ -362,10 +363,7 @@ std::string page_line(u64 linear, const Walk& w) {
     for (size_t i = 0; i < flags.size(); ++i) {
         if (!set[i]) flags[i] = '-';
     }
-    char line[64];
-    std::snprintf(line, sizeof line, "%016llx: %016llx %s\n", static_cast<unsigned long long>(linear),
-                  static_cast<unsigned long long>(w.address), flags.c_str());
-    return line;
+    return fmt::format("{:016x}: {:016x} {}\n", linear, w.address, flags);
 }
 
 }  // namespace
@@ -379,12 +377,8 @@ std::string Mmu::describe_mappings(bool each_page) const {
     } range;
     const auto flush_range = [&] {
         if (range.length == 0) return;
-        char line[64];
-        std::snprintf(line, sizeof line, "%016llx-%016llx %016llx %s\n",
-                      static_cast<unsigned long long>(range.start),
-                      static_cast<unsigned long long>(range.start + range.length),
-                      static_cast<unsigned long long>(range.length), range.rights.c_str());
-        text += line;
+        text += fmt::format("{:016x}-{:016x} {:016x} {}\n", range.start, range.start + range.length,
+                            range.length, range.rights);
         range.length = 0;
     };
     const u64 end = controls_.long_mode ? u64{1} << 48 : 4 * GiB;
