@@ -1,6 +1,7 @@
 // The transcendental functions against MPFR: the same value, rounded the same way, in every rounding mode.
 // mpfr.h declares what takes intmax_t only behind this.
 #include <cstdint>
+#include <cstdio>
 
 #include <gtest/gtest.h>
 #include <mpfr.h>
@@ -76,6 +77,7 @@ class Check {
         const i64 d = distance(want, got);
         ++cases;
         if (d != 0) ++inexact;
+        if (d > 1) ++wrong;
         EXPECT_LE(d, 1) << what << std::hex << " " << a.sign_exponent << "." << a.significand << " "
                         << b.sign_exponent << "." << b.significand << " rc " << (e.control >> 13 & 3) << ": "
                         << got.sign_exponent << "." << got.significand << ", MPFR " << want.sign_exponent
@@ -83,10 +85,13 @@ class Check {
     }
     // Nearly all must even be correctly rounded.
     ~Check() {
+        std::printf("  %llu results, %llu not correctly rounded, %llu differences of more than 1 ulp\n",
+                    static_cast<unsigned long long>(cases), static_cast<unsigned long long>(inexact),
+                    static_cast<unsigned long long>(wrong));
         EXPECT_GT(cases, 1000u);
         EXPECT_LE(inexact, cases / 10000);
     }
-    u64 cases = 0, inexact = 0;
+    u64 cases = 0, inexact = 0, wrong = 0;
 };
 
 TEST(FpuMpfr, TwoToX) {

@@ -220,7 +220,7 @@ TEST(Sst286, EveryCapture) {
                               << error;
         }
     }
-    std::printf("sst286: %u run, %u failed, %u left out (DIFF)\n", run, failed, skipped);
+    std::printf("sst286: %u captures run, %u differences, %u left out (DIFF)\n", run, failed, skipped);
     EXPECT_GT(run, 37'000u);
     EXPECT_EQ(failed, 0u);
 }

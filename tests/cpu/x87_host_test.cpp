@@ -262,8 +262,11 @@ void run_all(bool unmasked, u64 rounds_each, bool transcendental) {
     Guest guest(all);
     Random r(unmasked ? 11 : 12);
     int failures = 0;
+    u64 executed = 0;
+    unsigned compared = 0;
     for (size_t n = 0; n < all.size(); ++n) {
         if (all[n].transcendental() != transcendental) continue;
+        ++compared;
         int here = 0;
         for (u64 k = 0; k < rounds_each && here < 3; ++k) {
             const State start = random_state(r, unmasked);
@@ -275,6 +278,7 @@ void run_all(bool unmasked, u64 rounds_each, bool transcendental) {
             // Reduced by 66 bits of pi there.
             const bool reduced = exponent >= 0x3FFE;
             State h = start, g = start;
+            ++executed;
             host.run(n, h);
             const bool ok = guest.run(n, g);
             const u16 mask = static_cast<u16>(~undefined_status(all[n]));
@@ -294,6 +298,8 @@ void run_all(bool unmasked, u64 rounds_each, bool transcendental) {
                           << "\n here  " << text(g);
         }
     }
+    std::printf("  %llu executions of %u opcodes, %d differences\n",
+                static_cast<unsigned long long>(executed), compared, failures);
 }
 
 TEST(X87Host, Masked) {
