@@ -108,6 +108,8 @@ std::string compare(const Case& c, const Outcome& host, const Outcome& ours, Fam
         (row_of(c.insn).has(row_attr::align) || c.insn.op == Op::XRSTOR || c.insn.op == Op::XSAVE ||
          c.insn.op == Op::FXSAVE || c.insn.op == Op::FXRSTOR))
         return {};
+    // MOVSXD of 16 bits reads 2 bytes (SDM vol. 2B MOVSX); AMD reads 4 and may meet a page that is not there.
+    if (c.insn.op == Op::MOVSXD && c.insn.osize == 2 && host.vector == 14 && ours.vector < 0) return {};
     // AMD reads the outer stack before it finds that the selector's RPL is below CPL.
     if (c.insn.op == Op::RET_FAR && (host.vector == 12 || host.vector == 14) && ours.vector == 13) return {};
     if (host.vector != ours.vector)
@@ -159,9 +161,10 @@ std::string compare(const Case& c, const Outcome& host, const Outcome& ours, Fam
             ((!parts && host.cr2 != ours.cr2) || ((host.error_code ^ ours.error_code) & counted) != 0))
             return fmt::format("#PF error {:x} at {:x}, host {:x} at {:x}", ours.error_code, ours.cr2,
                                host.error_code, host.cr2);
-        return {};
+        // What FLDENV and its kin loaded before they faulted is the processor's affair, too.
+        if (parts) return {};
     }
-    const u32 flags = defined_flags(c);
+    const u32 flags = host.vector < 0 ? defined_flags(c) : 0;
     if ((host.state.eflags ^ ours.state.eflags) & flags)
         return fmt::format("flags are {:x}, host {:x} (was {:x}, defined {:x})", ours.state.eflags & flags,
                            host.state.eflags & flags, c.state.eflags, flags);

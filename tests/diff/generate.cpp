@@ -371,6 +371,11 @@ bool generate(const InsnRow& row, Mode wanted, Random& random, Case& c) {
     if (c.insn.op == Op::CPUID) s.gpr[rax] = random.below(16);
     // Unmasked exceptions near a result that is off by an ulp may or may not come.
     if (transcendental(row)) s.fx[0] |= 0x3F;
+    // Flags of earlier exceptions, which are pending where they are unmasked (ES and B).
+    if (family_of(row) != Family::integer && random.chance(4)) {
+        s.fx[2] |= static_cast<u8>(random.next() & random.next() & 0x3F);
+        if (s.fx[2] & ~s.fx[0] & 0x3F) s.fx[2] |= 0x80, s.fx[3] |= 0x80;
+    }
     // The SDM has no result for F2XM1 of more than 1 and FYL2XP1 of more than 1 - sqrt(1/2).
     const unsigned exponent = load_le<u16>(&s.fx[40]) & 0x7FFF;
     if (row.mnemonic == "f2xm1" && exponent >= 0x3FFF) return false;
