@@ -8,12 +8,13 @@ BOOT = 600  # a slow host's limit for a kernel to reach its shell
 HEADLESS = ["-nographic", "-nodefaults", "-serial", "stdio"]
 
 
-def direct(kernel, initrd, machine, labels, append="console=ttyS0", memory="256"):
+def direct(kernel, initrd, machine, labels, append="console=ttyS0", memory="256", cpu=None):
     """-kernel/-initrd to an interactive shell on the serial port; `poweroff -f` ends with code 0."""
     return {
         "labels": labels,
         "needs": {"kernel": kernel, "initrd": initrd},
-        "args": ["-m", memory, "-kernel", "{kernel}", "-initrd", "{initrd}", "-append", append, *HEADLESS],
+        "args": [*(["-cpu", cpu] if cpu else []), "-m", memory, "-kernel", "{kernel}", "-initrd", "{initrd}",
+                 "-append", append, *HEADLESS],
         "steps": [
             ("serial", f"mynah: shell ready on {machine}", BOOT),
             ("serial", "# ", 60),
@@ -54,6 +55,11 @@ CASES = {
     "direct-i386-686": direct("kernels/i386-686", BUSYBOX32, "i686", ["daily"]),
     "direct-i386-installer": direct("installer/i386/linux", BUSYBOX32, "i686", ["daily"]),
     "direct-amd64-installer": direct("installer/amd64/linux", BUSYBOX64, "x86_64", ["daily"]),
+    # Kernels choose code by vendor and features: each model has its own paths.
+    "direct-amd64-qemu64": direct("kernels/amd64-6.1", BUSYBOX64, "x86_64", ["daily"], cpu="qemu64"),
+    "direct-amd64-core2duo": direct("kernels/amd64-6.1", BUSYBOX64, "x86_64", ["daily"], cpu="core2duo"),
+    "direct-amd64-x86-64-v2": direct("kernels/amd64-6.1", BUSYBOX64, "x86_64", ["daily"], cpu="x86-64-v2"),
+    "direct-i386-pentium3": direct("kernels/i386-686-pae", BUSYBOX32, "i686", ["daily"], cpu="pentium3"),
     "direct-pvh": direct("kernels/vmlinux-amd64-6.1", BUSYBOX64, "x86_64", ["daily"]),
     "multiboot-xen": {
         "labels": ["daily"],
