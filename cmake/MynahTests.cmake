@@ -10,15 +10,16 @@ if(EXISTS ${MYNAH_GTEST_SOURCE}/CMakeLists.txt)
     add_subdirectory(${MYNAH_GTEST_SOURCE} ${CMAKE_BINARY_DIR}/googletest EXCLUDE_FROM_ALL)
     include(GoogleTest)
 else()
-    message(STATUS "tests: ${MYNAH_GTEST_SOURCE} not found, C++ tests are left out (scripts/install-deps --dev)")
+    message(STATUS "tests: ${MYNAH_GTEST_SOURCE} not found, C++ tests are left out (scripts/install-deps --test)")
 endif()
 
-# mynah_add_test(<name> SOURCES a.cpp b.cpp LIBS mynah_cpu mynah::zydis [LABELS unit] [TIMEOUT 300])
+# mynah_add_test(<name> SOURCES a.cpp b.cpp LIBS mynah_cpu mynah::zydis [LABELS unit] [TIMEOUT 300]
+#                [DEFINITIONS A="b"])
 # One GoogleTest executable; each of its tests is a ctest test named <name>.Suite.Test. Listed when ctest
 # runs, so that a cross-built one is listed through the emulator. What is only for the nightly gets an
 # executable of its own with LABELS long (or daily: whole guests). One label a test.
 function(mynah_add_test name)
-    cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+    cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS;DEFINITIONS" ${ARGN})
     if(NOT MYNAH_HAVE_TESTS)
         return()
     endif()
@@ -30,6 +31,7 @@ function(mynah_add_test name)
     endif()
     add_executable(${name} ${T_SOURCES})
     target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+    target_compile_definitions(${name} PRIVATE ${T_DEFINITIONS})
     target_link_libraries(${name} PRIVATE mynah_options ${T_LIBS} gmock gtest gtest_main)
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
