@@ -15,12 +15,11 @@ class LogLines final : public CharBackend {
     void write(std::span<const u8> data) override {
         if (!log_.enabled(item_)) return;
         for (const u8 byte : data) {
-            if (byte != '\n' && line_.size() < kLongestLine) {
-                line_ += static_cast<char>(byte);
-                continue;
+            if (byte == '\n' || line_.size() == kLongestLine) {
+                log_.write(line_);
+                line_.clear();
             }
-            log_.write(line_);
-            line_.clear();
+            if (byte != '\n') line_ += static_cast<char>(byte);
         }
     }
     bool read(u8&) override { return false; }
