@@ -5,13 +5,6 @@
 ; outcomes: 83ffff cafe 202 10 200018 3202 23002b 6ffff 6ffff 6ffff d0000
 %include "lm64.inc"
 %include "try.inc"
-%macro set_msr 2
-    mov ecx, %1
-    mov rax, %2
-    mov rdx, rax
-    shr rdx, 32
-    wrmsr
-%endmacro
 %undef USER_FLAGS
 %define USER_FLAGS 0x3202                  ; IOPL 3
 main64:

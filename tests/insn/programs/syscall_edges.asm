@@ -4,13 +4,6 @@
 ; outcomes: d0000 d0000 d0000 6ffff 6ffff 6ffff 0 0 1000 7fff 56789abc d0000 0 0 80ffff 0 0
 %include "lm64.inc"
 %include "try.inc"
-%macro set_msr 2
-    mov ecx, %1
-    mov rax, %2
-    mov rdx, rax
-    shr rdx, 32
-    wrmsr
-%endmacro
 main64:
     start_outcomes
     set_msr 0xC0000081, ((0x23 << 16 | CODE64) << 32)
