@@ -235,6 +235,7 @@ class Core {
     u32 block_key = 0;      // what predecoded blocks assume of the mode
     DecodeMode decode_mode;
     BlockCache* blocks = nullptr;
+    u32 block_heat = ~u32{0};  // of a new block
     // `n` iterations of a repeated instruction are done, and another follows.
     void retire_iterations(u64 n) {
         block_retired += n;

@@ -35,6 +35,7 @@ struct Cpu::Impl {
     Core core;
     Interpreter interpreter;
     std::unique_ptr<LocalApic> apic;
+    std::unique_ptr<Accelerator> accelerator;
 };
 
 Cpu::Cpu(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
@@ -43,8 +44,8 @@ Cpu::Cpu(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
 
 Cpu::~Cpu() = default;
 
-Result<std::unique_ptr<Cpu>> Cpu::create(std::string_view name, PhysicalMap& memory, CpuHost& host,
-                                         Log& log) {
+Result<std::unique_ptr<Cpu>> Cpu::create(std::string_view name, PhysicalMap& memory, CpuHost& host, Log& log,
+                                         const AcceleratorFactory& accelerator) {
     const CpuModel* model = find_cpu_model(name);
     if (model == nullptr) {
         std::string list;
@@ -52,7 +53,11 @@ Result<std::unique_ptr<Cpu>> Cpu::create(std::string_view name, PhysicalMap& mem
             list += fmt::format("{}{}", list.empty() ? "" : ", ", n);
         return Error{fmt::format("unknown CPU model '{}'; there are {}", name, list)};
     }
-    return std::unique_ptr<Cpu>(new Cpu(std::make_unique<Impl>(*model, memory, host, log)));
+    std::unique_ptr<Cpu> cpu(new Cpu(std::make_unique<Impl>(*model, memory, host, log)));
+    Impl& impl = *cpu->impl_;
+    if (accelerator) impl.accelerator = accelerator(impl.core, memory);
+    impl.interpreter.accelerate(impl.accelerator.get());
+    return cpu;
 }
 
 std::vector<std::string_view> Cpu::model_names() {
@@ -150,6 +155,10 @@ void Cpu::write_msr(u32 index, u64 value) {
     state_changed();
 }
 
+std::string Cpu::describe_accelerator() const {
+    return impl_->accelerator == nullptr ? std::string() : impl_->accelerator->describe();
+}
+
 std::string Cpu::describe_registers() const {
     const Core& c = impl_->core;
     return mynah::describe_registers(c.state, c.mode.cpl, c.mode.code64(), c.memory.a20());
@@ -165,6 +174,7 @@ void Cpu::visit(Archive& ar) {
         c.faulted = false;
         c.mmu.pdptes() = c.state.pdpte;
         impl_->interpreter.blocks().drop_all();
+        if (impl_->accelerator != nullptr) impl_->accelerator->drop_all();
         state_changed();
     }
 }

@@ -8,6 +8,7 @@
 
 #include "base/archive.h"
 #include "base/result.h"
+#include "cpu/accelerator.h"
 #include "cpu/cpu_host.h"
 #include "cpu/cpu_state.h"
 #include "mmu/mmu.h"
@@ -31,7 +32,7 @@ class Cpu {
   public:
     // `name` is one of -cpu. Error: unknown model, with the list. Everything passed must outlive the Cpu.
     static Result<std::unique_ptr<Cpu>> create(std::string_view name, PhysicalMap& memory, CpuHost& host,
-                                               Log& log);
+                                               Log& log, const AcceleratorFactory& accelerator = {});
     static std::vector<std::string_view> model_names();
     ~Cpu();
 
@@ -66,6 +67,8 @@ class Cpu {
     void write_msr(u32 index, u64 value);
     Mmu& mmu();
 
+    // For `info jit`; empty when the interpreter runs everything.
+    std::string describe_accelerator() const;
     // For `info registers`, QEMU's layout.
     std::string describe_registers() const;
     void visit(Archive& ar);

@@ -136,11 +136,12 @@ std::string Monitor::info(const Words& words) {
     if (what == "mem") return machine_.cpu().mmu().describe_mappings(false);
     if (what == "tlb") return machine_.cpu().mmu().describe_mappings(true);
     if (what == "pic") return machine_.info_pic();
+    if (what == "jit") return machine_.info_jit();
     if (what == "block") return machine_.info_block();
     if (what == "pci") return machine_.info_pci();
     if (what == "mtree") return machine_.memory().describe();
     if (what == "version") return MYNAH_VERSION "\n";
-    return "info: registers, status, mem, tlb, pic, block, pci, mtree, version\n";
+    return "info: registers, status, mem, tlb, jit, pic, block, pci, mtree, version\n";
 }
 
 Result<u64> Monitor::evaluate(std::string_view expression) const {

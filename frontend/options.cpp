@@ -101,8 +101,8 @@ const std::vector<OptionRow>& option_rows() {
         {"cpu", "MODEL", "processor model (max); -cpu help lists them", call<&P::cpu>},
         {"M", "pc", "machine: pc (i440FX + PIIX3)", call<&P::machine>},
         {"machine", "pc", "the same as -M", call<&P::machine>},
-        {"accel", "interp", "how guest code runs: interp; tcg means what is there", call<&P::accelerator>,
-         true},
+        {"accel", "jit|interp|verify[,tb-size=MiB]", "how guest code runs (tcg means jit)",
+         call<&P::accelerator>, true},
         {"kernel", "FILE", "boot a bzImage, multiboot or PVH kernel without firmware",
          [](P& p, S v) -> Status { return p.config().kernel = v, Ok{}; }},
         {"initrd", "FILE", "initial RAM disk, or multiboot modules: \"a args,b args\"",
@@ -267,15 +267,36 @@ Status Parser::machine(const std::string& v) {
 }
 
 Status Parser::accelerator(const std::string& v) {
-    if (is_help(v)) return list("interp          the interpreter\ntcg             what there is: interp\n");
+    if (is_help(v))
+        return list(
+            "jit      translated code, the interpreter for the rest (default)\n"
+            "interp   the interpreter alone\n"
+            "verify   translated code, checked against the interpreter\n"
+            "tcg      means jit\n");
     auto parts = parse_key_values(v, "accel");
     if (!parts.ok()) return parts.error();
-    const std::string& name = parts->front().value;
-    if (name == "interp" || name == "tcg") return Ok{};
-    if (name == "jit" || name == "verify") {
-        return Error{fmt::format("accelerator \"{}\" is not there yet; use interp", name)};
+    for (const KeyValue& kv : *parts) {
+        if (kv.key == "accel") {
+            if (kv.value == "jit" || kv.value == "tcg") {
+                config().accel = AccelKind::jit;
+            } else if (kv.value == "interp") {
+                config().accel = AccelKind::interp;
+            } else if (kv.value == "verify") {
+                config().accel = AccelKind::verify;
+            } else {
+                return Error{
+                    fmt::format("there is no accelerator \"{}\"; use jit, interp or verify", kv.value)};
+            }
+        } else if (kv.key == "tb-size") {
+            const auto mib = parse_number(kv.value);
+            if (!mib || *mib < 1 || *mib > 1024)
+                return Error{fmt::format("tb-size={}: give 1 to 1024 MiB of translated code", kv.value)};
+            config().translation_bytes = *mib * MiB;
+        } else {
+            return Error{fmt::format("unknown key \"{}\"; there is tb-size", kv.key)};
+        }
     }
-    return Error{fmt::format("there is no accelerator \"{}\"; use interp", name)};
+    return Ok{};
 }
 
 Status Parser::boot(const std::string& v) {

@@ -14,6 +14,13 @@ enum class ClockMode : u8 {
     deterministic,  // virtual time is a function of the executed instruction count
 };
 
+// What executes guest code.
+enum class AccelKind : u8 {
+    interp,  // the interpreter alone
+    jit,     // the translator where the host has one, beside the interpreter
+    verify,  // the translator, checked against the interpreter step by step
+};
+
 enum class DriveInterface : u8 { ide, floppy };
 enum class DriveMedia : u8 { disk, cdrom };
 
@@ -41,6 +48,8 @@ struct MachineConfig {
     u64 memory = 256 * MiB;
     std::string cpu = "max";
     unsigned cpus = 1;
+    AccelKind accel = AccelKind::jit;
+    u64 translation_bytes = 64 * MiB;  // tb-size: bound of the translated code
     ClockMode clock = ClockMode::realtime;
     unsigned icount_shift = 0;  // deterministic: 2^shift ns an instruction
 

@@ -153,6 +153,10 @@ PhysicalMap& Machine::memory() {
 std::string Machine::info_pic() const {
     return pc_->pic_.describe() + pc_->io_apic_.describe();
 }
+std::string Machine::info_jit() const {
+    const std::string text = pc_->cpu_->describe_accelerator();
+    return text.empty() ? "the interpreter runs everything\n" : text;
+}
 std::string Machine::info_block() const {
     return pc_->drives_->describe();
 }

@@ -89,6 +89,7 @@ class Machine {
     Cpu& cpu();
     PhysicalMap& memory();
     std::string info_pic() const;
+    std::string info_jit() const;
     std::string info_block() const;
     std::string info_pci() const;
     const MachineConfig& config() const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cpu/apic/local_apic.h"
+#include "jit/jit.h"
 
 namespace mynah {
 
@@ -73,7 +74,15 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
 Pc::~Pc() = default;
 
 Status Pc::make_cpu() {
-    auto cpu = Cpu::create(config_.cpu, *memory_, *this, log_);
+    AcceleratorFactory accelerator;
+    if (config_.accel != AccelKind::interp) {
+        if (!Jit::supported())
+            log_(LogItem::unimplemented, "jit: this host has no translator; the interpreter runs alone");
+        accelerator = [this](Core& core, PhysicalMap& memory) {
+            return Jit::create(core, memory, JitOptions{.code_bytes = config_.translation_bytes});
+        };
+    }
+    auto cpu = Cpu::create(config_.cpu, *memory_, *this, log_, accelerator);
     if (!cpu) return cpu.error();
     cpu_ = std::move(*cpu);
     return Ok{};

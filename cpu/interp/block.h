@@ -34,6 +34,8 @@ struct Block {
     u32 key;
     u32 count;  // instructions
     u32 bytes;
+    // Entries left until an accelerator is asked. At 0 links stop serving: the run loop asks.
+    mutable u32 heat;
     static constexpr u32 kDead = 0x7FFFFFFF;
     bool dead() const { return count == kDead; }
 };

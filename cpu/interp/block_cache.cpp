@@ -62,7 +62,8 @@ Block* BlockCache::build(const u8* host, PhysicalAddress address, u32 key) {
                .next_in_page = page.blocks,
                .key = key,
                .count = count,
-               .bytes = bytes};
+               .bytes = bytes,
+               .heat = core_.block_heat};
     used_entries_ += count + 1;
     page.blocks = b;
     if (page.granules == 0) memory_.set_flag(frame, frame_flag::code);

@@ -30,6 +30,12 @@ void Interpreter::request_exit() {
     core_.attention = true;
 }
 
+void Interpreter::accelerate(Accelerator* accelerator) {
+    accelerator_ = accelerator;
+    core_.block_heat = accelerator == nullptr ? ~u32{0} : kHeat;
+    cache_.drop_all();
+}
+
 bool Interpreter::wakeable() const {
     const CpuState& s = core_.state;
     if (s.activity == Activity::shutdown || s.activity == Activity::wait_for_sipi) return false;
@@ -177,6 +183,7 @@ void Interpreter::run_blocks() {
         *link = b;
     }
     if (alone) return step_one();
+    if (!cools(*b) && accelerator_ != nullptr && accelerator_->run(*b)) return;
     c.block_limit = std::min(c.stop_at, c.retired + kStretch);
     c.block_limit = std::max(c.block_limit, c.retired + b->count);
     c.block = b;

@@ -5,6 +5,7 @@
 #include <span>
 #include <unordered_set>
 
+#include "cpu/accelerator.h"
 #include "cpu/cpu.h"
 #include "cpu/interp/block_cache.h"
 
@@ -19,12 +20,16 @@ class Interpreter {
     // Would an event wake the halted processor now?
     bool wakeable() const;
     BlockCache& blocks() { return cache_; }
+    // From now on hot blocks go to `accelerator` (null: none does).
+    void accelerate(Accelerator* accelerator);
     void visit(Archive& ar);
 
   private:
     // Longest run of blocks before a look at the budget: bounds the host's stack should a compiler not
     // turn a step's last call into a jump.
     static constexpr u64 kStretch = 4096;
+    // A block is interpreted so often before the accelerator sees it: translating pays when code repeats.
+    static constexpr u32 kHeat = 24;
 
     // The delivery of a fault is no instruction, but a guest that does nothing else would stop time: from
     // this many without an instruction between them on, each counts as one.
@@ -49,6 +54,7 @@ class Interpreter {
     Block step_block_{};
     bool careful_ = false;
     const bool tracing_;
+    Accelerator* accelerator_ = nullptr;
     std::unordered_set<u64> seen_;  // instructions that in_asm has shown
     bool exit_requested_ = false;
     u64 storm_at_ = 0;  // where `retired` stood at the last delivery

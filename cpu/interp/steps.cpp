@@ -33,12 +33,8 @@ const Entry* enter_anywhere(Core& c, u64 rip, u64 retired) {
     if (!c.attention) [[likely]] {
         if (const u8* host = c.mmu.fast_fetch(c.code_linear(rip))) [[likely]] {
             const Block* b = c.blocks->find(host, c.block_key);
-            if (b != nullptr && retired + b->count <= c.block_limit && rip + b->bytes <= c.code_end)
-                [[likely]] {
-                c.block_rip = rip;
-                c.block_retired = retired;
-                c.block = b;
-                return go_on(c, b->entries);
+            if (link_serves(c, b, rip, retired)) [[likely]] {
+                return enter_block(c, b, rip, retired);
             }
         }
     }

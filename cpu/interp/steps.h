@@ -16,10 +16,17 @@ const Entry* enter_anywhere(Core& c, u64 rip, u64 retired);
 // The same, leaving behind a wish: the run loop shall set *link.
 const Entry* leave_for_link(Core& c, u64 rip, u64 retired, Block** link);
 
+// Counts an entry. False: the block is hot.
+[[gnu::always_inline]] inline bool cools(const Block& b) {
+    if (b.heat == 0) return false;
+    --b.heat;
+    return true;
+}
+
 // May the running block hand over to `b`, which begins at `rip`?
 [[gnu::always_inline]] inline bool link_serves(const Core& c, const Block* b, u64 rip, u64 retired) {
     return b != nullptr && !c.attention && retired + b->count <= c.block_limit &&
-           rip + b->bytes <= c.code_end;
+           rip + b->bytes <= c.code_end && cools(*b);
 }
 
 [[gnu::always_inline]] inline const Entry* enter_block(Core& c, const Block* b, u64 rip, u64 retired) {

@@ -69,7 +69,8 @@ TEST(Options, AcceptsWhatAsksForWhatIsThere) {
     good({"-machine", "pc,accel=tcg", "-smp", "cpus=1,cores=1"});
     good({"-cpu", "qemu64", "-L", "/x", "-L", "/y"});
     EXPECT_SAYS(bad({"-enable-kvm"}), "leave it out");
-    EXPECT_SAYS(bad({"-accel", "kvm"}), "use interp");
+    EXPECT_SAYS(bad({"-accel", "kvm"}), "use jit, interp or verify");
+    EXPECT_SAYS(bad({"-accel", "jit,tb-size=0"}), "tb-size=0");
     EXPECT_SAYS(bad({"-M", "q35"}), "use pc");
     EXPECT_SAYS(bad({"-smp", "2"}), "-smp 1");
     EXPECT_SAYS(bad({"-cpu", "max,+avx"}), "model only");
