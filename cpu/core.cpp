@@ -105,6 +105,7 @@ void Core::update_mode() {
     block_key = mode.code_size | mode.stack_size << 4 | (mode.descriptors() ? 0x100u : 0u);
     decode_mode.code_size = mode.code_size;
     decode_mode.descriptors = mode.descriptors();
+    ++accelerated.mode_changes;
     attention = true;
 }
 

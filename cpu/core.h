@@ -248,7 +248,6 @@ class Core {
         return (shortcuts_[static_cast<unsigned>(Seg::cs)].base + offset) & linear_mask_;
     }
 
-  private:
     struct SegShortcut {
         u64 base = 0;
         // Exclusive ends of what may be accessed with no further check; 0 sends everything to the slow path
@@ -256,6 +255,23 @@ class Core {
         u64 read_end = 0;
         u64 write_end = 0;
     };
+    const SegShortcut& shortcut(Seg s) const { return shortcuts_[static_cast<unsigned>(s)]; }
+
+    // Belongs to an accelerator. It lies here because generated code reaches all state from one base.
+    struct Accelerated {
+        u64 budget = 0;  // instructions left, less those charged ahead
+        u64 space = 0;   // what jump targets were looked up for: code epoch and mode
+        const void* targets = nullptr;
+        u64 value[2]{};          // scratch
+        u32 flags = 0;           // the arithmetic flags: OF in bit 0, SF ZF AF PF CF as LAHF puts them in 8-15
+        u32 vectors_loaded = 0;  // vector registers and MXCSR are in the host's registers
+        u32 x87_loaded = 0;      // likewise the x87
+        u32 host_mxcsr = 0x1F80;
+        u32 mode_changes = 0;  // counts update_mode()
+    };
+    Accelerated accelerated;
+
+  private:
     // As linear(), into linear_.
     [[nodiscard]] bool linear_miss(Seg s, u64 offset, unsigned size, Access access);
     [[nodiscard, gnu::cold]] bool load_linear_miss(u64 linear, unsigned size);

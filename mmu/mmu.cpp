@@ -55,6 +55,7 @@ struct Mmu::Impl {
     std::array<TlbContext*, 3> by_privilege{};
     TlbContext* current = nullptr;
     u64 clock = 0;
+    u64 epochs = 0;
     std::vector<u64> hints;                           // by RAM frame
     std::unordered_map<PhysicalAddress, u64> others;  // hints of frames that are not RAM
 
@@ -139,7 +140,9 @@ struct Mmu::Impl {
 
     void show(TlbContext& c) {
         current = &c;
-        for (unsigned t = 0; t < 3; ++t) mmu.current_[t] = {c.table(t), c.size(t) - 1};
+        for (unsigned t = 0; t < 3; ++t) mmu.current_[t] = {c.table(t), (c.size(t) - 1) * sizeof(TlbEntry)};
+        if (c.code_epoch == 0) c.code_epoch = ++epochs;
+        mmu.code_epoch_ = c.code_epoch;
     }
 
     // The controls or CR3 changed: finds the contexts anew.
@@ -153,25 +156,29 @@ struct Mmu::Impl {
             if (c->space != d.space && d.space != TableTracker::kAnySpace) continue;
             c->drop(d.base, d.shift);
         }
+        renew_epoch();
     }
 
-    void insert(TlbContext& c, unsigned table, u64 page, u64 addend) {
-        if (c.insert(table, page, addend) && &c == current) show(c);
+    // After drops: what was executed from in the current context may be mapped otherwise now.
+    void renew_epoch() {
+        if (current->code_epoch == 0) show(*current);
+    }
+
+    void insert(TlbContext& c, unsigned table, u64 page, u64 host) {
+        if (c.insert(table, page, host) && &c == current) show(c);
     }
 
     void fill(TlbContext& c, u64 linear, PhysicalAddress address, Access access, bool may_write) {
         const u64 page = linear & ~kPageMask;
         const PhysicalAddress frame = address & ~kPageMask;
         const PhysicalMap::Target read = map.read_target(frame);
-        const auto addend = [&](u8* host) {
-            return static_cast<u64>(reinterpret_cast<std::uintptr_t>(host)) - page;
-        };
+        const auto value = [](u8* host) { return static_cast<u64>(reinterpret_cast<std::uintptr_t>(host)); };
         if (access == Access::execute) {
-            if (read.host) insert(c, 2, page, addend(read.host));
+            if (read.host) insert(c, 2, page, value(read.host));
             return;
         }
         if (read.host) {
-            insert(c, 0, page, addend(read.host));
+            insert(c, 0, page, value(read.host));
         } else if (access == Access::read) {
             insert(c, TlbContext::slow_read, page, frame);
         }
@@ -180,7 +187,7 @@ struct Mmu::Impl {
         if (write.host && map.flags(frame) == 0) {
             u64* h = hint(frame, true);
             *h = add_hint(*h, linear);
-            insert(c, 1, page, addend(write.host));
+            insert(c, 1, page, value(write.host));
         } else if (access == Access::write) {
             insert(c, TlbContext::slow_write, page, frame);
         }
@@ -277,6 +284,7 @@ void Mmu::invalidate_page(u64 linear) {
     for (const auto& c : impl_->contexts) {
         if (c->space == space) c->drop_page(linear);
     }
+    impl_->renew_epoch();
 }
 
 void Mmu::flush() {
@@ -289,8 +297,9 @@ void Mmu::flush() {
 
 u8* Mmu::fast_as(u64 linear, unsigned size, Access access, Privilege privilege) {
     const TlbEntry& e = impl_->context(privilege).entry(static_cast<unsigned>(access), linear);
-    if (((linear + size - 1) & ~kPageMask) != e.tag) return nullptr;
-    return reinterpret_cast<u8*>(linear + e.addend);
+    const u64 offset = linear - e.tag;
+    if (offset > kPageSize - size) return nullptr;
+    return reinterpret_cast<u8*>(e.host + offset);
 }
 
 Translation Mmu::translate(u64 linear, Access access, Privilege privilege) {
@@ -298,13 +307,13 @@ Translation Mmu::translate(u64 linear, Access access, Privilege privilege) {
     const u64 page = linear & ~kPageMask;
     const TlbEntry& e = c.entry(static_cast<unsigned>(access), linear);
     PhysicalAddress address;
-    if (e.tag == page && impl_->physical_of(reinterpret_cast<u8*>(linear + e.addend), address)) {
+    if (e.tag == page && e.host != 0 && impl_->physical_of(reinterpret_cast<u8*>(e.host + (linear - page)), address)) {
         return {true, 0, address};
     }
     if (access != Access::execute) {
         const TlbEntry& s =
             c.entry(access == Access::read ? TlbContext::slow_read : TlbContext::slow_write, linear);
-        if (s.tag == page) return {true, 0, s.addend | (linear & kPageMask)};
+        if (s.tag == page) return {true, 0, s.host | (linear & kPageMask)};
     }
     return impl_->walk(linear, access, privilege);
 }

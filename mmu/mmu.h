@@ -54,15 +54,13 @@ struct Translation {
 };
 
 struct TlbEntry {
-    u64 tag;     // linear page address; kInvalidTag matches nothing
-    u64 addend;  // host address = linear address + addend
+    u64 tag;   // linear page address. An empty entry has that of a page which belongs elsewhere
+    u64 host;  // host address of the page, 0 when empty; in slow tables the physical page
 };
 static_assert(sizeof(TlbEntry) == 16, "generated code indexes by 16");
 
 class Mmu final : public MapObserver, public FrameObserver {
   public:
-    static constexpr u64 kInvalidTag = ~u64{0};
-
     explicit Mmu(PhysicalMap& map);
     ~Mmu() override;
 
@@ -81,6 +79,17 @@ class Mmu final : public MapObserver, public FrameObserver {
     // dropped.
     void invalidate_page(u64 linear);
     void flush();
+
+    // --- for generated code, which looks up by itself: entry = entries + (linear >> 8 & mask), a hit when
+    // linear - tag <= kPageSize - size. ---
+    struct Table {
+        TlbEntry* entries;
+        u64 mask;  // of the byte offset: (entry count - 1) * 16
+    };
+    const Table& table(Access access) const { return current_[static_cast<unsigned>(access)]; }
+    // Changes when what was executed from in the current context may be mapped otherwise now, and with the
+    // context. Never repeats.
+    const u64& code_epoch() const { return code_epoch_; }
 
     // --- fast paths: the host pointer of an access of `size` bytes, or null (miss, crosses a page, MMIO,
     // ...) ---
@@ -106,21 +115,20 @@ class Mmu final : public MapObserver, public FrameObserver {
     void frame_written(PhysicalAddress address, u64 length) override;
 
   private:
-    struct Table {
-        TlbEntry* entries;
-        u64 mask;  // entry count - 1
-    };
     struct Impl;
 
     template <Access access>
     u8* hit(u64 linear, unsigned size) const {
         const Table& t = current_[static_cast<unsigned>(access)];
-        const TlbEntry& e = t.entries[(linear >> kPageShift) & t.mask];
-        if (((linear + size - 1) & ~kPageMask) != e.tag) return nullptr;
-        return reinterpret_cast<u8*>(linear + e.addend);
+        const auto& e =
+            *reinterpret_cast<const TlbEntry*>(reinterpret_cast<const u8*>(t.entries) + (linear >> 8 & t.mask));
+        const u64 offset = linear - e.tag;
+        if (offset > kPageSize - size) return nullptr;
+        return reinterpret_cast<u8*>(e.host + offset);
     }
 
     std::array<Table, 3> current_;
+    u64 code_epoch_ = 0;
     PagingControls controls_;
     Privilege privilege_ = Privilege::supervisor;
     std::array<u64, 4> pdptes_{};

@@ -4,43 +4,52 @@
 
 namespace mynah {
 
-namespace {
-constexpr TlbEntry kEmpty{Mmu::kInvalidTag, 0};
+void TlbContext::fill_empty(TlbEntry* entries, u64 count) {
+    for (u64 n = 0; n < count; ++n) entries[n] = {empty_tag(n), 0};
+}
+
+void TlbContext::empty_all() {
+    for (unsigned t = 0; t < kTables; ++t) fill_empty(table(t), size(t));
+    code_pages_ = {};
+    code_epoch = 0;
 }
 
 void TlbContext::reset() {
     fast_size_ = kFirstSize;
     evictions_ = 0;
-    storage_.assign(3 * fast_size_ + 2 * kSlowSize, kEmpty);
+    storage_.resize(3 * fast_size_ + 2 * kSlowSize);
+    empty_all();
 }
 
 void TlbContext::clear() {
-    std::ranges::fill(storage_, kEmpty);
+    empty_all();
 }
 
-bool TlbContext::insert(unsigned t, u64 linear_page, u64 addend) {
+bool TlbContext::insert(unsigned t, u64 linear_page, u64 host) {
     bool moved = false;
     if (t < slow_read && fast_size_ < kLastSize) {
-        const u64 tag = entry(t, linear_page).tag;
-        if (tag != Mmu::kInvalidTag && tag != linear_page && ++evictions_ > 2 * fast_size_) {
+        const TlbEntry& e = entry(t, linear_page);
+        if (e.host != 0 && e.tag != linear_page && ++evictions_ > 2 * fast_size_) {
             grow();
             moved = true;
         }
     }
-    entry(t, linear_page) = {linear_page, addend};
+    if (t == execute) code_pages_[linear_page >> (kPageShift + 6) & 63] |= code_bit(linear_page);
+    entry(t, linear_page) = {linear_page, host};
     return moved;
 }
 
 void TlbContext::grow() {
     const u64 old_size = fast_size_;
-    std::vector<TlbEntry> old(3 * old_size * 2 + 2 * kSlowSize, kEmpty);
+    std::vector<TlbEntry> old(3 * old_size * 2 + 2 * kSlowSize);
     old.swap(storage_);
     fast_size_ *= 2;
     evictions_ = 0;
     for (unsigned t = 0; t < slow_read; ++t) {
+        fill_empty(table(t), fast_size_);
         for (u64 i = 0; i < old_size; ++i) {
             const TlbEntry& e = old[t * old_size + i];
-            if (e.tag != Mmu::kInvalidTag) entry(t, e.tag) = e;
+            if (e.host != 0) entry(t, e.tag) = e;
         }
     }
     std::copy_n(old.data() + 3 * old_size, 2 * kSlowSize, storage_.data() + 3 * fast_size_);
@@ -50,8 +59,9 @@ void TlbContext::drop_page(u64 linear) {
     const u64 page = linear & ~kPageMask;
     for (unsigned t = 0; t < kTables; ++t) {
         TlbEntry& e = entry(t, page);
-        if (e.tag == page) e.tag = Mmu::kInvalidTag;
+        if (e.tag == page) e = {empty_tag((page >> kPageShift) & (size(t) - 1)), 0};
     }
+    if (code_pages_[page >> (kPageShift + 6) & 63] & code_bit(page)) code_epoch = 0;
 }
 
 void TlbContext::drop(u64 base, unsigned shift) {
@@ -64,14 +74,16 @@ void TlbContext::drop(u64 base, unsigned shift) {
         const u64 first = pages < n ? base >> kPageShift : 0;
         for (u64 i = first; i < first + std::min(n, pages); ++i) {
             TlbEntry& e = entries[i & (n - 1)];
-            if (e.tag - base < length) e.tag = Mmu::kInvalidTag;
+            if (e.tag - base < length) e = {empty_tag(i & (n - 1)), 0};
         }
     }
+    code_epoch = 0;
 }
 
 void TlbContext::drop_writes_at(u64 slot, u64 host_page) {
-    TlbEntry& e = table(1)[slot & (fast_size_ - 1)];
-    if (e.tag != Mmu::kInvalidTag && e.tag + e.addend == host_page) e.tag = Mmu::kInvalidTag;
+    const u64 n = slot & (fast_size_ - 1);
+    TlbEntry& e = table(1)[n];
+    if (e.host == host_page) e = {empty_tag(n), 0};
 }
 
 void TlbContext::drop_writes(u64 host_page) {

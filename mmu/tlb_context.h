@@ -12,7 +12,7 @@ struct TlbContext {
     static constexpr u64 kFirstSize = 1024;
     static constexpr u64 kLastSize = 16384;
     static constexpr u64 kSlowSize = 256;
-    enum : unsigned { slow_read = 3, slow_write = 4, kTables = 5 };
+    enum : unsigned { execute = 2, slow_read = 3, slow_write = 4, kTables = 5 };
 
     struct Key {
         std::array<u64, 4> root{};  // CR3's base, or the four PDPTEs
@@ -23,6 +23,8 @@ struct TlbContext {
     Key key;
     u32 space = 0;  // address space, for TableTracker
     u64 last_used = 0;
+    // 0: a page that was executed from has been dropped; a new number is due.
+    u64 code_epoch = 0;
 
     TlbContext() { reset(); }
     // Back to empty tables of the first size.
@@ -37,7 +39,7 @@ struct TlbContext {
     }
     TlbEntry& entry(unsigned t, u64 linear) { return table(t)[(linear >> kPageShift) & (size(t) - 1)]; }
     // True: the tables were moved.
-    bool insert(unsigned t, u64 linear_page, u64 addend);
+    bool insert(unsigned t, u64 linear_page, u64 host);
     void drop_page(u64 linear);
     void drop(u64 base, unsigned shift);
     // Write entries that lead to `host_page`.
@@ -45,11 +47,17 @@ struct TlbContext {
     void drop_writes(u64 host_page);
 
   private:
+    // Must never match in slot `n`.
+    static constexpr u64 empty_tag(u64 n) { return n == 0 ? kPageSize : 0; }
+    static void fill_empty(TlbEntry* entries, u64 count);
+    void empty_all();
     void grow();
+    static u64 code_bit(u64 page) { return u64{1} << ((page >> kPageShift) & 63); }
 
     u64 fast_size_ = kFirstSize;
     u64 evictions_ = 0;
-    std::vector<TlbEntry> storage_;  // read, write, execute, then the slow ones (addend: physical page)
+    std::array<u64, 64> code_pages_{};  // a filter: pages that were executed from, by hash
+    std::vector<TlbEntry> storage_;  // read, write, execute, then the slow ones (host: physical page)
 };
 
 }  // namespace mynah
