@@ -39,6 +39,7 @@ inline constexpr u8 code = 1;        // decoded or translated code: see CodeObse
 inline constexpr u8 page_table = 2;  // a cached translation was read from it
 inline constexpr u8 clean = 4;       // dirty tracking is on (a display) and the frame not yet written
 inline constexpr u8 watched = 8;
+inline constexpr u8 translated = 16;  // host code was made from it
 }  // namespace frame_flag
 
 // Told of every write (CPU's slow path, DMA, ROM remapping) to frames with the flag.

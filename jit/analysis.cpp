@@ -1,0 +1,259 @@
+#include "jit/analysis.h"
+
+#include <algorithm>
+#include <array>
+
+#include "cpu/decoder.h"
+#include "cpu/insn_table.h"
+#include "cpu/interp/families.h"
+#include "cpu/interp/select.h"
+#include "cpu/interp/steps.h"
+
+namespace mynah {
+
+namespace {
+
+constexpr u16 kNone = 0xFFFF;
+
+bool direct_branch(Op op) {
+    return op == Op::JCC || op == Op::JMP || op == Op::CALL || op == Op::LOOP || op == Op::LOOPE ||
+           op == Op::LOOPNE || op == Op::JCXZ;
+}
+
+u64 cut(u64 v, unsigned size) {
+    return size == 8 ? v : size == 4 ? static_cast<u32>(v) : static_cast<u16>(v);
+}
+
+class Finder {
+  public:
+    Finder(Region& region, const u8* page, const DecodeMode& decode_mode, const ModeBits& mode)
+        : region_(region), page_(page), decode_mode_(decode_mode), mode_(mode) {
+        at_.fill(kNone);
+        leader_.fill(0);
+    }
+
+    bool run(u32 entry) {
+        mark(entry, true);
+        work_.push_back(entry);
+        while (!work_.empty()) {
+            const u32 offset = work_.back();
+            work_.pop_back();
+            follow(offset);
+        }
+        if (at_[entry] == kNone) return false;
+        make_blocks();
+        find_polls();
+        return true;
+    }
+
+  private:
+    static constexpr u8 kLeader = 1, kExternal = 2;
+
+    void mark(u32 offset, bool external) { leader_[offset] |= external ? kLeader | kExternal : kLeader; }
+
+    // Offset in the page of the branch target, if it is in the page and no wrapping was needed on the way.
+    bool target_in_page(u32 end, const Insn& i, u32& offset) const {
+        const u64 rip = region_.page_rip + end;
+        const u64 target = cut(rip + i.imm, i.osize);
+        const u64 distance = target - region_.page_rip;
+        offset = static_cast<u32>(distance);
+        return distance < kPageSize;
+    }
+
+    void follow(u32 offset) {
+        while (offset < kPageSize) {
+            if (at_[offset] != kNone) {
+                // Reached on two ways.
+                mark(offset, false);
+                return;
+            }
+            if (region_.insns.size() >= kMaxRegionInstructions) return;
+            Entry e;
+            const DecodeStatus status = decode({page_ + offset, kPageSize - offset}, decode_mode_, e.insn);
+            if (status == DecodeStatus::truncated) return;
+            const u32 end = offset + e.insn.length;
+            // IP can wrap inside the page when CS is not aligned.
+            if (mode_.code_size != 8 && region_.page_rip + end > u64{1} << (8 * mode_.code_size)) return;
+            e.offset = static_cast<u16>(offset);
+            e.index = static_cast<u16>(region_.insns.size());
+            const bool last = select_step(e, status, Site{.stack_size = mode_.stack_size, .in_page = false});
+            at_[offset] = e.index;
+            region_.insns.push_back(e);
+            ends_.push_back(last);
+            const Insn& i = e.insn;
+            if (last && status == DecodeStatus::ok && direct_branch(i.op)) {
+                u32 target;
+                if (target_in_page(end, i, target) && i.op != Op::CALL) {
+                    mark(target, false);
+                    work_.push_back(target);
+                }
+            }
+            if (!last) {
+                offset = end;
+                continue;
+            }
+            if (status != DecodeStatus::ok || never_falls_through(i) || end >= kPageSize) return;
+            mark(end, i.op == Op::CALL || i.op == Op::CALL_IND);
+            offset = end;
+        }
+    }
+
+    void make_blocks() {
+        std::vector<u32> starts;
+        for (u32 offset = 0; offset < kPageSize; ++offset) {
+            if (leader_[offset] && at_[offset] != kNone) starts.push_back(offset);
+        }
+        block_at_.fill(kNone);
+        for (u32 n = 0; n < starts.size(); ++n) block_at_[starts[n]] = static_cast<u16>(n);
+        std::vector<Entry> ordered;
+        ordered.reserve(region_.insns.size());
+        for (const u32 start : starts) {
+            RegionBlock b;
+            b.first = static_cast<u32>(ordered.size());
+            b.begin = static_cast<u16>(start);
+            b.external = leader_[start] & kExternal;
+            u32 offset = start;
+            bool ended = false;
+            for (;;) {
+                const u32 n = at_[offset];
+                Entry e = region_.insns[n];
+                ended = ends_[n];
+                e.index = static_cast<u16>(ordered.size() - b.first);
+                ordered.push_back(e);
+                ++b.count;
+                offset += e.insn.length;
+                if (ended || offset >= kPageSize || at_[offset] == kNone || leader_[offset]) break;
+            }
+            const Insn& i = ordered.back().insn;
+            b.end = static_cast<u16>(offset);
+            const bool falls = !ended || !never_falls_through(i);
+            if (falls && offset < kPageSize && block_at_[offset] != kNone) b.next = block_at_[offset];
+            // Behind it something is that could not be decoded here.
+            b.truncated = falls && b.next == kNoBlock;
+            if (ended && direct_branch(i.op) && i.op != Op::CALL) {
+                u32 target;
+                if (target_in_page(offset, i, target) && block_at_[target] != kNone) {
+                    b.taken = block_at_[target];
+                }
+            }
+            region_.blocks.push_back(b);
+        }
+        region_.insns = std::move(ordered);
+    }
+
+    void find_polls() {
+        auto& blocks = region_.blocks;
+        for (u32 n = 0; n < blocks.size(); ++n) {
+            RegionBlock& b = blocks[n];
+            if (b.external) b.poll = true;
+            if (b.taken != kNoBlock && b.taken <= n) blocks[b.taken].poll = true;
+            if (b.next == kNoBlock) continue;
+            // A repeated instruction may use up what was charged; overlapping code may go backwards.
+            const Entry& last = region_.insns[b.first + b.count - 1];
+            if (b.next <= n || last.insn.has(insn_flag::rep | insn_flag::repne)) blocks[b.next].poll = true;
+        }
+        for (u32 n = static_cast<u32>(blocks.size()); n-- > 0;) {
+            RegionBlock& b = blocks[n];
+            u32 most = 0;
+            for (const u32 s : {b.next, b.taken}) {
+                if (s != kNoBlock && !blocks[s].poll) most = std::max(most, blocks[s].need);
+            }
+            b.need = b.count + most;
+        }
+    }
+
+    Region& region_;
+    const u8* page_;
+    const DecodeMode& decode_mode_;
+    const ModeBits& mode_;
+    std::array<u16, kPageSize> at_;       // instruction by offset
+    std::array<u8, kPageSize> leader_;
+    std::array<u16, kPageSize> block_at_;
+    std::vector<bool> ends_;
+    std::vector<u32> work_;
+};
+
+}  // namespace
+
+bool find_region(Region& region, const u8* page, u32 entry, const DecodeMode& decode_mode, const ModeBits& mode) {
+    return Finder(region, page, decode_mode, mode).run(entry);
+}
+
+bool never_falls_through(const Insn& i) {
+    switch (i.op) {
+        case Op::JMP:
+        case Op::JMP_IND:
+        case Op::RET:
+        case Op::JMP_FAR:
+        case Op::JMP_FAR_IND:
+        case Op::CALL_FAR:
+        case Op::CALL_FAR_IND:
+        case Op::RET_FAR:
+        case Op::IRET:
+        case Op::INT:
+        case Op::INT3:
+        case Op::INT1:
+        case Op::UD0:
+        case Op::UD1:
+        case Op::UD2:
+        case Op::HLT:
+        case Op::SYSCALL:
+        case Op::SYSRET:
+        case Op::SYSENTER:
+        case Op::SYSEXIT:
+        case Op::RSM:
+            return true;
+        default:
+            return false;
+    }
+}
+
+FlagUse flag_use(const Insn& i) {
+    const InsnRow& row = row_of(i);
+    FlagUse f;
+    f.written = (row.flags_written | row.flags_undefined) & eflags::arithmetic;
+    f.read = row.flags_read & eflags::arithmetic;
+    if (i.op == Op::JCC || i.op == Op::SETCC || i.op == Op::CMOVCC) f.read = condition_flags(i.cond);
+    // By a count of 0 they keep everything.
+    const bool shift = i.op >= Op::ROL && i.op <= Op::SHRD;
+    if (shift && row.operands[i.op >= Op::SHLD ? 2 : 1].kind == OperandKind::gpr) f.written = 0;
+    if (shift && row.operands[i.op >= Op::SHLD ? 2 : 1].kind == OperandKind::I && (i.imm & 31) == 0) f.written = 0;
+    // DIV and IDIV keep all, the BT family all but CF.
+    if (i.op == Op::DIV || i.op == Op::IDIV) f.written = 0;
+    if (i.op >= Op::BT && i.op <= Op::BTC) f.written = eflags::cf;
+    return f;
+}
+
+bool can_leave(const Entry& e) {
+    if (e.step == call_handler || e.step == call_handler_last) {
+        // Those that the translator knows to be harmless.
+        switch (e.insn.op) {
+            case Op::BSF:
+            case Op::BSR:
+            case Op::POPCNT:
+            case Op::TZCNT:
+            case Op::LZCNT:
+            case Op::BSWAP:
+                return e.insn.memory();
+            default:
+                return true;
+        }
+    }
+    const InsnRow& row = row_of(e.insn);
+    return row.has(row_attr::fault) || (e.insn.memory() && !row.has(row_attr::no_access));
+}
+
+bool flags_dead_behind(const Region& region, const RegionBlock& block, u32 index) {
+    u32 live = eflags::arithmetic;
+    for (u32 n = index + 1; n < block.count; ++n) {
+        const Entry& e = region.insns[block.first + n];
+        if (can_leave(e)) return false;
+        const FlagUse use = flag_use(e.insn);
+        if (use.read & live) return false;
+        live &= ~use.written;
+        if (live == 0) return true;
+    }
+    return false;
+}
+
+}  // namespace mynah

@@ -1,0 +1,434 @@
+#include "jit/engine.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "cpu/interp/families.h"
+#include "cpu/interp/select.h"
+#include "cpu/interp/steps.h"
+#include "jit/x64/host.h"
+
+namespace mynah {
+
+namespace {
+
+constexpr u64 kFourGib = u64{1} << 32;
+// A region is smaller than this, so that room for one can be told.
+constexpr u64 kMostCode = 256 * KiB;
+// Regions of a page that were dropped because their code was written; from then on its code has to prove itself.
+constexpr u32 kFewKills = 2;
+
+u32 pack_flags(u32 eflags_bits) {
+    return (eflags_bits & 0xD5) << 8 | 0x200 | (eflags_bits & eflags::of ? 1 : 0);
+}
+u32 unpack_flags(u32 packed) {
+    return (packed >> 8 & 0xD5) | (packed & 1 ? eflags::of : 0);
+}
+
+}  // namespace
+
+JitEngine::JitEngine(Core& core, PhysicalMap& memory, HostCode code)
+    : core_(core), memory_(memory), code_(std::move(code)), targets_(x64::kTargets) {
+    memory_.observe_frames(frame_flag::translated, *this);
+    memory_.observe_map(*this);
+}
+
+JitEngine::~JitEngine() = default;
+
+std::unique_ptr<JitEngine> JitEngine::create(Core& core, PhysicalMap& memory, const JitOptions& options) {
+    auto code = HostCode::create(align_up(std::max<u64>(options.code_bytes, 1 * MiB), kPageSize));
+    if (!code) return nullptr;
+    std::unique_ptr<JitEngine> engine(new JitEngine(core, memory, std::move(*code)));
+    if (!engine->state_in_reach()) return nullptr;
+    engine->generate_thunks();
+    engine->flush();
+    return engine;
+}
+
+// Everything that code touches is within 2 GiB of the core: one allocation in Cpu.
+bool JitEngine::state_in_reach() {
+    bool fits = true;
+    const auto offset = [&](const void* p) {
+        const i64 d = static_cast<const u8*>(p) - reinterpret_cast<const u8*>(&core_);
+        if (d != static_cast<i32>(d)) fits = false;
+        return static_cast<i32>(d);
+    };
+    CpuState& s = core_.state;
+    offsets_.gpr = offset(s.gpr.data());
+    offsets_.rip = offset(&s.rip);
+    offsets_.eflags = offset(&s.eflags);
+    offsets_.vec = offset(s.vec.data());
+    offsets_.mxcsr = offset(&s.mxcsr);
+    Core::Accelerated& a = core_.accelerated;
+    offsets_.budget = offset(&a.budget);
+    offsets_.space = offset(&a.space);
+    offsets_.targets = offset(&a.targets);
+    offsets_.value = offset(a.value);
+    offsets_.flags = offset(&a.flags);
+    offsets_.vectors_loaded = offset(&a.vectors_loaded);
+    offsets_.x87_loaded = offset(&a.x87_loaded);
+    offsets_.host_mxcsr = offset(&a.host_mxcsr);
+    offsets_.read_table = offset(&core_.mmu.table(Access::read));
+    offsets_.write_table = offset(&core_.mmu.table(Access::write));
+    for (unsigned n = 0; n < 8; ++n) offsets_.segment[n] = offset(&core_.shortcut(static_cast<Seg>(n)));
+    a.targets = targets_.data();
+    return fits;
+}
+
+void JitEngine::generate_thunks() {
+    encoder_.start(code_.writable(), code_.writable() + code_.size());
+    const x64::Callouts callouts{on_miss, on_interpret, on_lookup, on_link};
+    thunks_ = x64::generate_thunks(encoder_, code_.executable() - code_.writable(), offsets_, callouts, this);
+    thunk_end_ = align_up(static_cast<u64>(encoder_.offset()), 64);
+}
+
+// --- modes ---
+
+ModeBits JitEngine::mode_bits() const {
+    const Core& c = core_;
+    const bool code64 = c.mode.code64();
+    const auto flat = [&](Seg s, bool write) {
+        const Core::SegShortcut& k = c.shortcut(s);
+        return k.base == 0 && k.read_end >= kFourGib && (!write || k.write_end >= kFourGib);
+    };
+    ModeBits m;
+    m.code_size = c.mode.code_size;
+    m.stack_size = c.mode.stack_size;
+    m.descriptors = c.mode.descriptors();
+    m.flat = code64 || (flat(Seg::ds, true) && flat(Seg::es, true) && flat(Seg::ss, true));
+    m.flat_cs = code64 || flat(Seg::cs, false);
+    const CpuState& s = c.state;
+    const bool enabled = (s.cr0 & (cr0::em | cr0::ts)) == 0;
+    m.sse = enabled && (s.cr4 & cr4::osfxsr) && (s.mxcsr & 0x1F80) == 0x1F80;
+    return m;
+}
+
+// Checks at each access, or a code segment that ends early: the interpreter's.
+bool JitEngine::translatable() const {
+    const Core& c = core_;
+    if (c.mode.code64()) return c.shortcut(Seg::ds).read_end != 0;
+    return c.code_end == (c.mode.code_size == 2 ? 0x10000 : kFourGib);
+}
+
+u32 JitEngine::mode_index() {
+    const ModeBits m = mode_bits();
+    for (u32 n = 0; n < modes_.size(); ++n) {
+        if (modes_[n] == m) return n;
+    }
+    modes_.push_back(m);
+    return static_cast<u32>(modes_.size() - 1);
+}
+
+void JitEngine::renew_space() {
+    Core::Accelerated& a = core_.accelerated;
+    if (mode_seen_ != a.mode_changes) {
+        mode_seen_ = a.mode_changes;
+        mode_ = mode_index();
+    } else if (epoch_seen_ == core_.mmu.code_epoch()) {
+        return;
+    }
+    epoch_seen_ = core_.mmu.code_epoch();
+    a.space = epoch_seen_ << 12 | (mode_ & 0xFFF);
+}
+
+// --- entering ---
+
+bool JitEngine::run(const Block& b) {
+    Core& c = core_;
+    if (flush_) flush();
+    renew_space();
+    if (!translatable()) return false;
+    Found f = find(b.host, c.state.rip);
+    if (f.code == nullptr) {
+        PhysicalAddress address = 0;
+        if (fetch(c.state.rip, &address) != b.host) return false;
+        Page& page = pages_[address & ~kPageMask];
+        if (page.kills > kFewKills) {
+            // Code that keeps changing: longer and longer in the interpreter first.
+            b.heat = 32u << std::min<u32>(page.kills - kFewKills, 12);
+            page.kills -= 1;
+            return false;
+        }
+        if (translate(b.host, address, c.state.rip) == nullptr) return false;
+        f = find(b.host, c.state.rip);
+        if (f.code == nullptr) return false;
+    }
+    const u64 left = c.stop_at - c.retired;
+    if (left < f.need) return false;
+    ++counters_.entries;
+    limit_ = c.stop_at;
+    Core::Accelerated& a = c.accelerated;
+    a.budget = left;
+    a.flags = pack_flags(c.state.flags.get());
+    c.current = nullptr;
+    c.block = nullptr;
+    x64::set_state_base(&c);
+    running_ = true;
+    thunks_.enter(f.code);
+    running_ = false;
+    c.state.flags.set(unpack_flags(a.flags));
+    c.retired = limit_ - a.budget;
+    return true;
+}
+
+JitEngine::Found JitEngine::find(const u8* host, u64 rip) {
+    const auto it = found_.find(RegionKey{host, rip, mode_});
+    return it == found_.end() ? Found{} : it->second;
+}
+
+const u8* JitEngine::fetch(u64 rip, PhysicalAddress* address) {
+    Core& c = core_;
+    const u64 linear = c.code_linear(rip);
+    const u8* host = c.mmu.fast_fetch(linear);
+    if (host != nullptr && address == nullptr) return host;
+    if (c.mode.code64() && sign_extend(linear, 48) != linear) return nullptr;
+    const Translation t = c.mmu.translate(linear, Access::execute, c.mmu.privilege());
+    if (!t.ok) return nullptr;
+    if (address != nullptr) *address = t.address;
+    const PhysicalMap::Target target = memory_.read_target(t.address & ~kPageMask);
+    return target.host == nullptr ? nullptr : target.host + (t.address & kPageMask);
+}
+
+Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
+    // Room is made before the next run, when no code is running.
+    if (code_.size() - used_ < kMostCode) {
+        flush_ = true;
+        core_.attention = true;
+        if (running_) return nullptr;
+        flush();
+    }
+    auto region = std::make_unique<Region>();
+    const u64 offset = address & kPageMask;
+    region->key = {host, rip, mode_};
+    region->frame = address - offset;
+    region->page_rip = rip - offset;
+    const ModeBits& mode = modes_[mode_];
+    if (!find_region(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, mode)) return nullptr;
+    encoder_.start(code_.writable() + used_, code_.writable() + used_ + kMostCode);
+    x64::Translator translator({encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_});
+    if (!translator.translate(*region, mode)) return nullptr;
+    used_ = align_up(used_ + region->code_bytes, 16);
+    for (const Region::Exported& e : region->entries) {
+        const u8* at = host + static_cast<i64>(e.rip - rip);
+        found_.try_emplace(RegionKey{at, e.rip, mode_}, Found{region.get(), e.code, e.need});
+    }
+    found_[region->key] = Found{region.get(), region->entries.front().code, region->entries.front().need};
+    for (const Region::Exported& e : region->entries) {
+        if (e.rip == rip) found_[region->key] = Found{region.get(), e.code, e.need};
+    }
+    Page& page = pages_[region->frame];
+    if (page.regions.empty()) memory_.set_flag(region->frame, frame_flag::translated);
+    page.regions.push_back(region.get());
+    ++counters_.regions;
+    counters_.instructions += region->insns.size();
+    regions_.push_back(std::move(region));
+    return regions_.back().get();
+}
+
+// --- what translated code calls ---
+
+u64 JitEngine::on_miss(void* self, u32 site, u64 linear) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.miss(e.sites_[site], linear);
+}
+u64 JitEngine::on_interpret(void* self, u32 site) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.interpret(e.sites_[site]);
+}
+const u8* JitEngine::on_lookup(void* self) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.lookup(e.core_.state.rip);
+}
+const u8* JitEngine::on_link(void* self, u32 link) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.link(e.links_[link]);
+}
+
+u64 JitEngine::miss(const CallSite& site, u64 linear) {
+    ++counters_.misses;
+    const Access access = site.write ? Access::write : Access::read;
+    Mmu& mmu = core_.mmu;
+    const u64 in_page = linear & kPageMask;
+    if (in_page + site.size <= kPageSize && mmu.translate(linear, access, mmu.privilege()).ok) {
+        // Walking may have set accessed bits, and what observes that table may want a look.
+        u8* host = site.write ? mmu.fast_write(linear, site.size)
+                              : const_cast<u8*>(mmu.fast_read(linear, site.size));
+        if (host != nullptr && !core_.attention) return reinterpret_cast<u64>(host);
+    }
+    return interpret(site);
+}
+
+u64 JitEngine::interpret(const CallSite& site) {
+    Core& c = core_;
+    Core::Accelerated& a = c.accelerated;
+    ++counters_.interpreted;
+    const Region& region = *site.region;
+    const Entry& e = region.insns[site.insn];
+    const u64 rip = region.rip_of(e) & c.rip_mask;
+    c.state.flags.set(unpack_flags(a.flags));
+    c.rip = rip;
+    c.next_rip = rip + e.insn.length;
+    c.retired = limit_ - a.budget - site.given_back;
+    const u64 behind = c.next_rip;
+    const bool handler = e.step == call_handler || e.step == call_handler_last;
+    c.block_rip = rip;
+    c.block_retired = c.retired;
+    if (handler) {
+        c.current = nullptr;
+        c.block_limit = c.stop_at;
+        (void)e.handler(c, e.insn);
+        if (c.faulted) {
+            c.state.rip = rip;
+        } else {
+            c.state.rip = c.next_rip & c.rip_mask;
+            ++c.retired;
+        }
+    } else {
+        single_[0] = e;
+        single_[0].offset = 0;
+        single_[0].index = 0;
+        single_[1].step = stop_here;
+        single_[1].insn.length = 0;
+        single_[1].offset = e.insn.length;
+        single_[1].index = 1;
+        single_block_.entries = single_;
+        single_block_.count = 1;
+        c.block = &single_block_;
+        c.block_limit = c.retired + 1;
+        for (const Entry* s = single_; s != nullptr;) s = s->step(c, s);
+        c.block = nullptr;
+        c.current = nullptr;
+    }
+    a.flags = pack_flags(c.state.flags.get());
+    const u64 given_back = site.given_back - 1;
+    const bool leave = c.faulted || c.attention || c.state.rip != (behind & c.rip_mask) || c.stop_at != limit_ ||
+                       limit_ - c.retired < given_back || mode_seen_ != a.mode_changes;
+    if (leave) {
+        a.budget = limit_ - c.retired;
+        return 1;
+    }
+    a.budget = limit_ - c.retired - given_back;
+    if (epoch_seen_ != c.mmu.code_epoch()) renew_space();
+    return 0;
+}
+
+const u8* JitEngine::lookup(u64 rip) {
+    ++counters_.lookups;
+    renew_space();
+    const u8* host = fetch(rip, nullptr);
+    if (host == nullptr || core_.attention || flush_) return nullptr;
+    const Found f = find(host, rip);
+    if (f.code == nullptr) return nullptr;
+    targets_[x64::target_index(rip)] = {rip, f.code, core_.accelerated.space, 0};
+    return f.code;
+}
+
+const u8* JitEngine::link(Link& l) {
+    Core& c = core_;
+    c.state.rip = l.rip & c.rip_mask;
+    if (c.attention || flush_ || l.from->dead) return nullptr;
+    const u8* host = l.from->key.host + static_cast<i64>(l.rip - l.from->key.rip);
+    const Found f = find(host, l.rip);
+    if (f.code == nullptr) return nullptr;
+    patch(l, f.code);
+    l.to = f.region;
+    f.region->incoming.push_back(&l);
+    ++counters_.links;
+    return f.code;
+}
+
+void JitEngine::patch(Link& l, const u8* target) {
+    const u8* from = l.jump + (code_.executable() - code_.writable());
+    store_le<u32>(l.jump + 1, static_cast<u32>(target - (from + 5)));
+}
+
+void JitEngine::unpatch(Link& l) {
+    store_le<u32>(l.jump + 1, 0);
+    l.to = nullptr;
+}
+
+// --- dropping ---
+
+void JitEngine::kill(Region& region) {
+    region.dead = true;
+    ++counters_.invalidated;
+    for (Link* l : region.incoming) {
+        if (l->to == &region) unpatch(*l);
+    }
+    region.incoming.clear();
+    const u64 first = region.key.rip;
+    for (const Region::Exported& e : region.entries) {
+        const RegionKey key{region.key.host + static_cast<i64>(e.rip - first), e.rip, region.key.mode};
+        const auto it = found_.find(key);
+        if (it != found_.end() && it->second.region == &region) found_.erase(it);
+        x64::Target& t = targets_[x64::target_index(e.rip)];
+        if (t.code == e.code) t = {};
+    }
+    if (running_) core_.attention = true;
+}
+
+void JitEngine::frame_written(PhysicalAddress address, u64 length) {
+    const PhysicalAddress frame = address & ~kPageMask;
+    const auto found = pages_.find(frame);
+    if (found == pages_.end() || length == 0) return;
+    Page& page = found->second;
+    const u64 first = address - frame;
+    const u64 last = std::min(first + length - 1, kPageMask);
+    bool any = false;
+    std::erase_if(page.regions, [&](Region* r) {
+        for (const RegionBlock& b : r->blocks) {
+            if (first < b.end && b.begin <= last) {
+                kill(*r);
+                any = true;
+                return true;
+            }
+        }
+        return false;
+    });
+    if (any) ++page.kills;
+    if (page.regions.empty()) memory_.clear_flag(frame, frame_flag::translated);
+}
+
+void JitEngine::map_changed() {
+    drop_all();
+}
+
+void JitEngine::drop_all() {
+    flush_ = true;
+    core_.attention = true;
+    // Nothing may be entered any more.
+    found_.clear();
+    std::ranges::fill(targets_, x64::Target{});
+    for (Link& l : links_) {
+        if (l.to != nullptr) unpatch(l);
+    }
+}
+
+void JitEngine::flush() {
+    flush_ = false;
+    ++counters_.flushes;
+    for (const auto& [frame, page] : pages_) {
+        if (!page.regions.empty()) memory_.clear_flag(frame, frame_flag::translated);
+    }
+    pages_.clear();
+    found_.clear();
+    std::ranges::fill(targets_, x64::Target{});
+    links_.clear();
+    sites_.clear();
+    regions_.clear();
+    used_ = thunk_end_;
+}
+
+std::string JitEngine::describe() const {
+    const JitCounters& n = counters_;
+    return fmt::format(
+        "translated code: {} KiB of {} KiB, {} regions\n"
+        "regions made: {}, of {} instructions; dropped by writes: {}; flushes: {}\n"
+        "entered from the run loop: {}; targets looked up: {}; jumps linked: {}\n"
+        "TLB misses: {}; instructions handed to the interpreter: {}\n",
+        (used_ - thunk_end_) / KiB, code_.size() / KiB, regions_.size(), n.regions, n.instructions, n.invalidated,
+        n.flushes - 1, n.entries, n.lookups, n.links, n.misses, n.interpreted);
+}
+
+}  // namespace mynah

@@ -1,0 +1,109 @@
+// The translator as an Accelerator: finds regions, has them made, runs them, drops them when their code changes.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <unordered_map>
+
+#include "base/host_code.h"
+#include "cpu/accelerator.h"
+#include "jit/jit.h"
+#include "jit/x64/translator.h"
+
+namespace mynah {
+
+// Told to users by `info jit`.
+struct JitCounters {
+    u64 regions = 0;       // translated so far
+    u64 instructions = 0;  // guest instructions translated so far
+    u64 flushes = 0;       // of the whole cache
+    u64 invalidated = 0;   // regions, by writes to their code
+    u64 entries = 0;       // from the run loop
+    u64 lookups = 0;       // targets not found inline
+    u64 links = 0;         // direct jumps patched
+    u64 misses = 0;        // accesses that missed the TLB
+    u64 interpreted = 0;   // instructions that translated code had the interpreter execute
+};
+
+class JitEngine final : public Accelerator, public FrameObserver, public MapObserver {
+  public:
+    static std::unique_ptr<JitEngine> create(Core& core, PhysicalMap& memory, const JitOptions& options);
+    ~JitEngine() override;
+
+    bool run(const Block& b) override;
+    void drop_all() override;
+    std::string describe() const override;
+
+    void frame_written(PhysicalAddress address, u64 length) override;
+    void map_changed() override;
+    void a20_changed() override {}
+    void frame_protected(PhysicalAddress) override {}
+
+    const JitCounters& counters() const { return counters_; }
+
+  private:
+    JitEngine(Core& core, PhysicalMap& memory, HostCode code);
+
+    // What translated code calls out to.
+    static u64 on_miss(void* self, u32 site, u64 linear);
+    static u64 on_interpret(void* self, u32 site);
+    static const u8* on_lookup(void* self);
+    static const u8* on_link(void* self, u32 link);
+    u64 miss(const CallSite& site, u64 linear);
+    u64 interpret(const CallSite& site);
+    const u8* lookup(u64 rip);
+    const u8* link(Link& l);
+
+    bool state_in_reach();
+    void generate_thunks();
+    u32 mode_index();
+    void renew_space();
+    ModeBits mode_bits() const;
+    bool translatable() const;
+
+    struct Found {
+        Region* region = nullptr;
+        const u8* code = nullptr;
+        u32 need = 0;
+    };
+    Found find(const u8* host, u64 rip);
+    Region* translate(const u8* host, PhysicalAddress address, u64 rip);
+    // The host address of code at `rip` if it is mapped and in RAM; never faults.
+    const u8* fetch(u64 rip, PhysicalAddress* address);
+    void kill(Region& region);
+    void flush();
+    void patch(Link& l, const u8* target);
+    void unpatch(Link& l);
+
+    struct Page {
+        std::vector<Region*> regions;
+        u32 kills = 0;
+    };
+
+    Core& core_;
+    PhysicalMap& memory_;
+    HostCode code_;
+    x64::StateOffsets offsets_{};
+    x64::Encoder encoder_;
+    x64::Thunks thunks_;
+    u64 used_ = 0;       // bytes of code_
+    u64 thunk_end_ = 0;  // where regions begin
+    std::vector<x64::Target> targets_;
+    std::vector<CallSite> sites_;
+    std::deque<Link> links_;
+    std::vector<std::unique_ptr<Region>> regions_;
+    std::unordered_map<RegionKey, Found, RegionKeyHash> found_;
+    std::unordered_map<PhysicalAddress, Page> pages_;
+    std::vector<ModeBits> modes_;
+    u32 mode_ = 0;          // index of the current one
+    u32 mode_seen_ = ~0u;   // Core::Accelerated::mode_changes at that time
+    u64 epoch_seen_ = 0;
+    u64 limit_ = 0;         // Core::stop_at when the code was entered
+    bool flush_ = false;
+    bool running_ = false;
+    Entry single_[2];
+    Block single_block_{};
+    JitCounters counters_;
+};
+
+}  // namespace mynah

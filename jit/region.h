@@ -1,0 +1,91 @@
+// The unit of translation: all blocks of a page that direct branches reach from one entry, in address order.
+#pragma once
+
+#include <vector>
+
+#include "cpu/interp/block.h"
+#include "mmu/physical_map.h"
+
+namespace mynah {
+
+// Everything about the processor's state that translated code takes for granted.
+struct ModeBits {
+    u8 code_size = 2;   // 2, 4, 8
+    u8 stack_size = 2;  // 2, 4, 8
+    bool descriptors = false;
+    bool flat = false;     // DS, ES and SS: base 0, all 4 GiB readable and writable (always in 64-bit code)
+    bool flat_cs = false;  // CS likewise readable
+    bool sse = false;      // SSE executes natively: enabled, all exceptions masked
+    bool x87 = false;      // x87 likewise
+    bool avx = false;      // AVX is enabled too
+    bool operator==(const ModeBits&) const = default;
+};
+
+struct RegionKey {
+    const u8* host = nullptr;  // of the first byte of code
+    u64 rip = 0;
+    u32 mode = 0;  // index of the ModeBits
+    bool operator==(const RegionKey&) const = default;
+};
+struct RegionKeyHash {
+    size_t operator()(const RegionKey& k) const {
+        return (reinterpret_cast<u64>(k.host) * 0x9E3779B97F4A7C15) ^ (k.rip << 7) ^ (k.rip >> 3) ^ k.mode;
+    }
+};
+
+inline constexpr u32 kNoBlock = ~u32{0};
+
+struct RegionBlock {
+    u32 first = 0;  // instruction
+    u32 count = 0;
+    u16 begin = 0;            // offset in the page
+    u16 end = 0;              // behind the last instruction
+    u32 next = kNoBlock;      // where it falls through to, if that is in the region
+    u32 taken = kNoBlock;     // target of its branch, likewise
+    bool external = false;    // may be entered from outside
+    bool poll = false;        // looks at the budget: external, or the target of a backward branch
+    bool truncated = false;   // ends before an instruction that is not translated: the interpreter goes on
+    u32 need = 0;             // a poll block: the most instructions until the next poll
+};
+
+struct Region;
+
+// A direct jump to somewhere else in the same page, patched when its target is translated.
+struct Link {
+    u8* jump = nullptr;       // the rel32 jump, in the writable mapping
+    u32 unlinked = 0;         // its displacement before patching
+    Region* from = nullptr;
+    Region* to = nullptr;
+    u64 rip = 0;
+};
+
+// Where translated code may call out: which instruction that is.
+struct CallSite {
+    Region* region = nullptr;
+    u32 insn = 0;
+    u32 given_back = 0;  // instructions of its block from this one on: charged and not run yet
+    u8 size = 0;         // of the access
+    bool write = false;
+};
+
+struct Region {
+    RegionKey key;
+    PhysicalAddress frame = 0;  // of the page
+    u64 page_rip = 0;           // RIP of the page's first byte; wraps as RIP does
+    std::vector<Entry> insns;   // decoded; `offset` from the page's start
+    std::vector<RegionBlock> blocks;
+    struct Exported {
+        u64 rip;
+        u32 need;
+        const u8* code;
+    };
+    std::vector<Exported> entries;
+    std::vector<Link*> incoming;
+    const u8* code = nullptr;  // executable
+    u32 code_bytes = 0;
+    bool dead = false;
+
+    u64 rip_of(const Entry& e) const { return page_rip + e.offset; }
+};
+
+}  // namespace mynah

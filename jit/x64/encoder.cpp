@@ -1,0 +1,186 @@
+#include "jit/x64/encoder.h"
+
+namespace mynah::x64 {
+
+namespace {
+
+bool fits8(i32 v) {
+    return v == static_cast<i8>(v);
+}
+
+unsigned index_of(const Mem& m) {
+    return m.index == kNoReg ? 0 : m.index;
+}
+unsigned base_of(const Mem& m) {
+    return m.base == kNoReg ? 0 : m.base;
+}
+
+}  // namespace
+
+void Encoder::resolve() {
+    for (const Fixup& f : fixups_) {
+        const u32 target = labels_[f.label];
+        MYNAH_CHECK(target != ~u32{0});
+        store_le<u32>(begin_ + f.at, target - (f.at + 4));
+    }
+    fixups_.clear();
+}
+
+void Encoder::prefixes(const Opcode& o, unsigned reg, unsigned index, unsigned rm, bool rm_is_register) {
+    if (o.lock) byte(0xF0);
+    if (o.word) byte(0x66);
+    if (o.prefix) byte(o.prefix);
+    unsigned rex = (o.wide ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 | (rm >> 3 & 1);
+    // SPL, BPL, SIL, DIL exist only with REX.
+    if (o.byte_reg && reg >= 4 && reg < 8) rex |= 0x40;
+    if (o.byte_rm && rm_is_register && rm >= 4 && rm < 8) rex |= 0x40;
+    if (rex) byte(static_cast<u8>(0x40 | rex));
+}
+
+void Encoder::opcode(const Opcode& o) {
+    if (o.map != 0) byte(0x0F);
+    if (o.map == 2) byte(0x38);
+    if (o.map == 3) byte(0x3A);
+    byte(o.byte);
+}
+
+void Encoder::modrm(unsigned reg, const Mem& m) {
+    const unsigned r = (reg & 7) << 3;
+    if (m.base == kNoReg) {
+        // [index * scale + disp32], or [disp32]
+        byte(static_cast<u8>(r | 4));
+        const unsigned index = m.index == kNoReg ? 4u : m.index & 7u;
+        byte(static_cast<u8>(m.scale << 6 | index << 3 | 5));
+        imm32(static_cast<u32>(m.disp));
+        return;
+    }
+    const unsigned base = m.base & 7u;
+    const bool none = m.disp == 0 && base != 5;
+    const unsigned mod = none ? 0u : fits8(m.disp) ? 0x40u : 0x80u;
+    if (m.index != kNoReg || base == 4) {
+        byte(static_cast<u8>(mod | r | 4));
+        const unsigned index = m.index == kNoReg ? 4u : m.index & 7u;
+        byte(static_cast<u8>(m.scale << 6 | index << 3 | base));
+    } else {
+        byte(static_cast<u8>(mod | r | base));
+    }
+    if (mod == 0x40) imm8(static_cast<u64>(m.disp));
+    if (mod == 0x80) imm32(static_cast<u32>(m.disp));
+}
+
+void Encoder::rr(Opcode o, unsigned reg, unsigned rm) {
+    if (!reserve()) return;
+    prefixes(o, reg, 0, rm, true);
+    opcode(o);
+    byte(static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7)));
+}
+
+void Encoder::rm(Opcode o, unsigned reg, const Mem& m) {
+    if (!reserve()) return;
+    if (m.state) byte(0x65);
+    prefixes(o, reg, index_of(m), base_of(m), false);
+    opcode(o);
+    modrm(reg, m);
+}
+
+void Encoder::vex_prefix(const Opcode& o, unsigned reg, unsigned vvvv, unsigned index, unsigned rm, bool l256) {
+    const unsigned pp = o.prefix == 0x66 ? 1u : o.prefix == 0xF3 ? 2u : o.prefix == 0xF2 ? 3u : 0u;
+    const unsigned v = (~vvvv & 15u) << 3 | (l256 ? 4u : 0u) | pp;
+    const bool short_form = o.map == 1 && !o.wide && !(index & 8) && !(rm & 8);
+    if (short_form) {
+        byte(0xC5);
+        byte(static_cast<u8>((reg & 8 ? 0u : 0x80u) | v));
+        return;
+    }
+    byte(0xC4);
+    byte(static_cast<u8>((reg & 8 ? 0u : 0x80u) | (index & 8 ? 0u : 0x40u) | (rm & 8 ? 0u : 0x20u) | o.map));
+    byte(static_cast<u8>((o.wide ? 0x80u : 0u) | v));
+}
+
+void Encoder::vex_rr(Opcode o, unsigned reg, unsigned vvvv, unsigned rm, bool l256) {
+    if (!reserve()) return;
+    vex_prefix(o, reg, vvvv, 0, rm, l256);
+    byte(o.byte);
+    byte(static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7)));
+}
+
+void Encoder::vex_rm(Opcode o, unsigned reg, unsigned vvvv, const Mem& m, bool l256) {
+    if (!reserve()) return;
+    if (m.state) byte(0x65);
+    vex_prefix(o, reg, vvvv, index_of(m), base_of(m), l256);
+    byte(o.byte);
+    modrm(reg, m);
+}
+
+void Encoder::move_imm(Reg to, u64 v) {
+    if (!reserve()) return;
+    const u8 low = static_cast<u8>(to & 7);
+    if (v >> 32 == 0) {
+        if (to & 8) byte(0x41);
+        byte(static_cast<u8>(0xB8 | low));
+        imm32(v);
+    } else if (static_cast<i64>(v) == static_cast<i32>(v)) {
+        rr(plain(0xC7, true), 0, to);
+        imm32(v);
+    } else {
+        byte(static_cast<u8>(0x48 | (to >> 3 & 1)));
+        byte(static_cast<u8>(0xB8 | low));
+        imm64(v);
+    }
+}
+
+void Encoder::alu_imm(unsigned op, Reg to, i32 v, bool wide) {
+    rr(plain(fits8(v) ? 0x83 : 0x81, wide), op, to);
+    fits8(v) ? imm8(static_cast<u64>(v)) : imm32(static_cast<u32>(v));
+}
+
+void Encoder::alu_imm(unsigned op, const Mem& m, i32 v, bool wide) {
+    rm(plain(fits8(v) ? 0x83 : 0x81, wide), op, m);
+    fits8(v) ? imm8(static_cast<u64>(v)) : imm32(static_cast<u32>(v));
+}
+
+void Encoder::rorx(Reg to, Reg from, u8 count, bool wide) {
+    vex_rr({.byte = 0xF0, .map = 3, .prefix = 0xF2, .wide = wide}, to, 0, from);
+    byte(count);
+}
+
+void Encoder::jmp(Label l) {
+    if (!reserve()) return;
+    byte(0xE9);
+    fixups_.push_back({offset(), l.id});
+    imm32(0);
+}
+
+void Encoder::jcc(unsigned cond, Label l) {
+    if (!reserve()) return;
+    byte(0x0F);
+    byte(static_cast<u8>(0x80 | cond));
+    fixups_.push_back({offset(), l.id});
+    imm32(0);
+}
+
+void Encoder::jmp_to(const u8* from_executable, const u8* target) {
+    if (!reserve()) return;
+    byte(0xE9);
+    imm32(static_cast<u64>(target - (from_executable + 5)));
+}
+
+void Encoder::call_to(const u8* from_executable, const u8* target) {
+    if (!reserve()) return;
+    byte(0xE8);
+    imm32(static_cast<u64>(target - (from_executable + 5)));
+}
+
+void Encoder::push(Reg r) {
+    if (!reserve()) return;
+    if (r & 8) byte(0x41);
+    byte(static_cast<u8>(0x50 | (r & 7)));
+}
+
+void Encoder::pop(Reg r) {
+    if (!reserve()) return;
+    if (r & 8) byte(0x41);
+    byte(static_cast<u8>(0x58 | (r & 7)));
+}
+
+}  // namespace mynah::x64

@@ -1,0 +1,164 @@
+// Writes x86-64 machine code (SDM vol. 2 ch. 2): one ModRM, REX and VEX encoder, for what the translator makes up
+// and for guest instructions that are re-emitted with other registers.
+#pragma once
+
+#include <vector>
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "base/types.h"
+
+namespace mynah::x64 {
+
+enum Reg : u8 { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, kNoReg = 0xFF };
+
+// A memory operand. With `state` it is at gs:[disp].
+struct Mem {
+    Reg base = kNoReg;
+    Reg index = kNoReg;
+    u8 scale = 0;  // shift count
+    i32 disp = 0;
+    bool state = false;
+};
+inline Mem at(Reg base, i32 disp = 0) {
+    return {.base = base, .disp = disp};
+}
+inline Mem in_state(i32 disp) {
+    return {.disp = disp, .state = true};
+}
+
+// What precedes the ModRM byte.
+struct Opcode {
+    u8 byte = 0;
+    u8 map = 0;        // 0: none, 1: 0F, 2: 0F 38, 3: 0F 3A
+    u8 prefix = 0;     // mandatory: 0, 66h, F3h, F2h
+    bool wide = false;      // REX.W or VEX.W
+    bool word = false;      // 66h for 16-bit operands
+    bool byte_reg = false;  // ModRM.reg names a byte register (4-7: SPL..DIL, never AH..BH)
+    bool byte_rm = false;   // likewise ModRM.rm
+    bool lock = false;
+};
+
+// One-byte opcodes with operands of 1, 2, 4 or 8 bytes: `even` is the byte form, `even + 1` the other.
+inline Opcode sized(u8 even, unsigned size, u8 map = 0) {
+    Opcode o{.byte = static_cast<u8>(size == 1 ? even : even + 1), .map = map};
+    o.wide = size == 8;
+    o.word = size == 2;
+    o.byte_reg = o.byte_rm = size == 1;
+    return o;
+}
+inline Opcode plain(u8 byte, bool wide = false, u8 map = 0) {
+    return {.byte = byte, .map = map, .wide = wide};
+}
+
+enum Condition : u8 { kO, kNO, kB, kAE, kE, kNE, kBE, kA, kS, kNS, kP, kNP, kL, kGE, kLE, kG };
+
+// A place in the code; may be jumped to before it is bound. Index into the encoder's list.
+struct Label {
+    u32 id = ~u32{0};
+    bool valid() const { return id != ~u32{0}; }
+};
+
+class Encoder {
+  public:
+    // Writes at `begin`, up to `end`; behind that nothing is written and full() becomes true.
+    void start(u8* begin, u8* end) {
+        begin_ = p_ = begin;
+        end_ = end - 32;
+        full_ = false;
+        labels_.clear();
+        fixups_.clear();
+    }
+    u8* here() const { return p_; }
+    u32 offset() const { return static_cast<u32>(p_ - begin_); }
+    bool full() const { return full_; }
+
+    Label label() {
+        labels_.push_back(~u32{0});
+        return {static_cast<u32>(labels_.size() - 1)};
+    }
+    void bind(Label l) { labels_[l.id] = offset(); }
+    bool bound(Label l) const { return labels_[l.id] != ~u32{0}; }
+    u32 offset_of(Label l) const { return labels_[l.id]; }
+    // Fills in the jumps; every label must be bound.
+    void resolve();
+
+    // --- raw ---
+    void byte(u8 v) { *p_++ = v; }
+    void imm8(u64 v) { byte(static_cast<u8>(v)); }
+    void imm16(u64 v) { put(static_cast<u16>(v)); }
+    void imm32(u64 v) { put(static_cast<u32>(v)); }
+    void imm64(u64 v) { put(v); }
+
+    // --- an opcode with ModRM ---
+    void rr(Opcode o, unsigned reg, unsigned rm);
+    void rm(Opcode o, unsigned reg, const Mem& m);
+    // VEX-encoded; `vvvv` a register number, 0 where unused (encoded as 1111b).
+    void vex_rr(Opcode o, unsigned reg, unsigned vvvv, unsigned rm, bool l256 = false);
+    void vex_rm(Opcode o, unsigned reg, unsigned vvvv, const Mem& m, bool l256 = false);
+
+    // --- what the translator itself needs ---
+    void mov(Reg to, Reg from, bool wide = true) { rr(plain(0x8B, wide), to, from); }
+    void load(Reg to, const Mem& m, bool wide = true) { rm(plain(0x8B, wide), to, m); }
+    void store(const Mem& m, Reg from, bool wide = true) { rm(plain(0x89, wide), from, m); }
+    void lea(Reg to, const Mem& m, bool wide = true) { rm(plain(0x8D, wide), to, m); }
+    void move_imm(Reg to, u64 v);  // any 64-bit value, flags kept
+    void store_imm32(const Mem& m, i32 v, bool wide) {
+        rm(plain(0xC7, wide), 0, m);
+        imm32(static_cast<u32>(v));
+    }
+    // op: 0 ADD, 1 OR, 2 ADC, 3 SBB, 4 AND, 5 SUB, 6 XOR, 7 CMP
+    void alu(unsigned op, Reg to, Reg from, bool wide = true) {
+        rr(plain(static_cast<u8>(op << 3 | 3), wide), to, from);
+    }
+    void alu(unsigned op, Reg to, const Mem& m, bool wide = true) {
+        rm(plain(static_cast<u8>(op << 3 | 3), wide), to, m);
+    }
+    void alu_imm(unsigned op, Reg to, i32 v, bool wide = true);
+    void alu_imm(unsigned op, const Mem& m, i32 v, bool wide);
+    void rorx(Reg to, Reg from, u8 count, bool wide);
+
+    void jmp(Label l);
+    void jcc(unsigned cond, Label l);
+    void jmp_to(const u8* from_executable, const u8* target);   // rel32; `from_executable`: where it will run
+    void call_to(const u8* from_executable, const u8* target);
+    void jmp_reg(Reg r) { rr(plain(0xFF), 4, r); }
+    void jmp_mem(const Mem& m) { rm(plain(0xFF), 4, m); }
+    void call_reg(Reg r) { rr(plain(0xFF), 2, r); }
+    void push(Reg r);
+    void pop(Reg r);
+    void ret() { byte(0xC3); }
+
+    // Keeps room for what the next few calls write.
+    bool reserve() {
+        if (p_ >= end_) {
+            full_ = true;
+            p_ = begin_;
+        }
+        return !full_;
+    }
+
+  private:
+    template <class T>
+    void put(T v) {
+        store_le(p_, v);
+        p_ += sizeof(T);
+    }
+    void prefixes(const Opcode& o, unsigned reg, unsigned index, unsigned rm, bool rm_is_register);
+    void vex_prefix(const Opcode& o, unsigned reg, unsigned vvvv, unsigned index, unsigned rm, bool l256);
+    void opcode(const Opcode& o);
+    void modrm(unsigned reg, const Mem& m);
+
+    u8* begin_ = nullptr;
+    u8* p_ = nullptr;
+    u8* end_ = nullptr;
+    bool full_ = false;
+    std::vector<u32> labels_;
+    struct Fixup {
+        u32 at;  // of the rel32
+        u32 label;
+    };
+    std::vector<Fixup> fixups_;
+};
+
+}  // namespace mynah::x64

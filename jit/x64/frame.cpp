@@ -1,0 +1,287 @@
+// Blocks, the places of flags, budget polls, and the code behind the main line.
+#include "cpu/interp/steps.h"
+#include "jit/x64/translator.h"
+
+namespace mynah::x64 {
+
+namespace {
+constexpr unsigned kCmp = 7;
+constexpr u8 kLahf = 0x9F, kSahf = 0x9E;
+}  // namespace
+
+bool Translator::translate(Region& region, const ModeBits& mode) {
+    region_ = &region;
+    mode_ = mode;
+    stubs_.clear();
+    const size_t first_site = sites_.size();
+    const size_t first_link = links_.size();
+    const size_t blocks = region.blocks.size();
+    block_labels_.clear();
+    for (size_t n = 0; n < blocks; ++n) block_labels_.push_back(e_.label());
+    block_flags_.assign(blocks, {});
+    block_flags_set_.assign(blocks, 0);
+    region.entries.clear();
+    const u8* const begin = e_.here();
+    for (u32 n = 0; n < blocks; ++n) {
+        emit_block(n);
+        if (e_.full()) break;
+    }
+    // Stubs may make new ones.
+    for (size_t n = 0; n < stubs_.size() && !e_.full(); ++n) {
+        const Stub s = stubs_[n];
+        emit_stub(s);
+    }
+    for (u32 n = 0; n < blocks && !e_.full(); ++n) {
+        if (region.blocks[n].external) emit_external_entry(n);
+    }
+    if (e_.full()) {
+        sites_.resize(first_site);
+        links_.resize(first_link);
+        return false;
+    }
+    e_.resolve();
+    region.code = begin + delta_;
+    region.code_bytes = static_cast<u32>(e_.here() - begin);
+    return true;
+}
+
+FlagPlace& Translator::wanted_at(u32 target) {
+    if (!block_flags_set_[target]) {
+        // The first edge decides; who looks at the budget has them in the state.
+        const bool in_state = region_->blocks[target].poll || flags_.state || flags_.af_junk;
+        block_flags_[target] = {.host = !in_state, .state = in_state, .af_junk = false};
+        block_flags_set_[target] = 1;
+    }
+    return block_flags_[target];
+}
+
+void Translator::emit_block(u32 index) {
+    const RegionBlock& b = region_->blocks[index];
+    block_ = &b;
+    block_index_ = index;
+    if (!block_flags_set_[index]) {
+        // No edge from above: entered from outside or from below.
+        block_flags_[index] = {};
+        block_flags_set_[index] = 1;
+    }
+    flags_ = block_flags_[index];
+    e_.bind(block_labels_[index]);
+    vectors_known_ = false;
+    const u64 rip = region_->rip_of(region_->insns[b.first]);
+    if (b.poll) emit_poll(b, rip);
+    e_.lea(kBudget, at(kBudget, -static_cast<i32>(b.count)));
+    bool ended = false;
+    for (u32 n = 0; n < b.count; ++n) {
+        index_ = n;
+        entry_ = &region_->insns[b.first + n];
+        insn_stubs_ = static_cast<u32>(stubs_.size());
+        ended = emit_insn();
+        if (insn_stubs_ != stubs_.size()) {
+            const Label done = e_.label();
+            e_.bind(done);
+            for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
+                Stub& s = stubs_[k];
+                if (s.kind != Stub::miss && s.kind != Stub::whole) continue;
+                s.done = done;
+                s.flags = flags_;
+            }
+        }
+        if (e_.full()) return;
+    }
+    if (ended) return;
+    const u64 behind = wrap(rip + (b.end - b.begin));
+    if (b.next != kNoBlock) {
+        go_to_block(b.next);
+    } else {
+        leave_region(behind, flags_);
+    }
+}
+
+void Translator::emit_external_entry(u32 index) {
+    const RegionBlock& b = region_->blocks[index];
+    const u64 rip = region_->rip_of(region_->insns[b.first]);
+    // Polls and externals have the flags in the state: the block itself is the entry.
+    region_->entries.push_back(
+        {rip, b.need, e_.here() - e_.offset() + e_.offset_of(block_labels_[index]) + delta_});
+}
+
+void Translator::emit_poll(const RegionBlock& b, u64 rip) {
+    Stub s{.kind = Stub::poll, .here = e_.label(), .rip = rip, .flags = flags_};
+    e_.alu_imm(kCmp, kBudget, static_cast<i32>(b.need));
+    e_.jcc(kL, s.here);
+    stubs_.push_back(s);
+    flags_.host = false;
+}
+
+u32 Translator::new_site(unsigned size, bool write) {
+    sites_.push_back({.region = region_,
+                      .insn = block_->first + index_,
+                      .given_back = block_->count - index_,
+                      .size = static_cast<u8>(size),
+                      .write = write});
+    return static_cast<u32>(sites_.size() - 1);
+}
+
+Label Translator::whole_instead() {
+    const Stub s{.kind = Stub::whole, .here = e_.label(), .site = new_site(0, false)};
+    stubs_.push_back(s);
+    return s.here;
+}
+
+void Translator::emit_interpret() {
+    before_clobber();
+    e_.move_imm(RCX, new_site(0, false));
+    e_.call_to(e_.here() + delta_, thunks_.interpret);
+    flags_in_state_only();
+}
+
+// True: control does not go on behind the instruction, or that has been seen to.
+bool Translator::emit_insn() {
+    const Insn& i = entry_->insn;
+    if (emit_branch(i)) return true;
+    const bool known = emit_move(i) || emit_alu(i) || emit_unary(i) || emit_extend(i) || emit_stack(i) ||
+                       emit_shift(i) || emit_condition(i) || emit_multiply(i) || emit_divide(i) || emit_bits(i) ||
+                       emit_exchange(i) || emit_flag(i) || emit_vector(i);
+    if (!known) emit_interpret();
+    return false;
+}
+
+// --- flags ---
+
+void Translator::flags_to_state() {
+    if (flags_.state) return;
+    e_.byte(kLahf);
+    e_.rr({.byte = 0x90, .map = 1, .byte_rm = true}, 0, RAX);  // SETO AL
+    if (flags_.af_junk) {
+        e_.byte(0x80);  // AND AH, ~10h; the stored copy is exact, the host's flags are gone
+        e_.byte(0xE4);
+        e_.byte(0xEF);
+        flags_.host = false;
+    }
+    e_.store(in_state(s_.flags), RAX, false);
+    flags_.state = true;
+    flags_.af_junk = false;
+}
+
+void Translator::flags_to_host() {
+    if (flags_.host) return;
+    e_.load(RAX, in_state(s_.flags), false);
+    e_.byte(0x04);  // ADD AL, 127: OF
+    e_.byte(0x7F);
+    e_.byte(kSahf);
+    flags_.host = true;
+}
+
+void Translator::carry_to_host() {
+    if (flags_.host) return;
+    e_.rm({.byte = 0xBA, .map = 1}, 4, in_state(s_.flags));  // BT flags, 8
+    e_.byte(8);
+}
+
+// --- edges ---
+
+void Translator::prepare_for(u32 target) {
+    const FlagPlace want = wanted_at(target);
+    if (want.state) {
+        // For a conditional branch the host's must survive: AF junk is cut off on the way there instead.
+        if (!flags_.af_junk) flags_to_state();
+    }
+}
+
+void Translator::go_to_block(u32 target) {
+    const FlagPlace want = wanted_at(target);
+    if (want.state) {
+        flags_to_state();
+    } else {
+        if (flags_.af_junk) flags_to_state();
+        flags_to_host();
+    }
+    if (target == block_index_ + 1) return;
+    e_.jmp(block_labels_[target]);
+}
+
+void Translator::branch_to(unsigned cond, u64 rip, u32 target) {
+    if (target == kNoBlock) {
+        Stub s{.kind = Stub::leave_for, .here = e_.label(), .rip = rip, .flags = flags_};
+        e_.jcc(cond, s.here);
+        stubs_.push_back(s);
+        return;
+    }
+    const FlagPlace want = wanted_at(target);
+    const bool fits = want.state ? flags_.state : flags_.host && !flags_.af_junk;
+    if (fits) return e_.jcc(cond, block_labels_[target]);
+    Stub s{.kind = Stub::edge, .here = e_.label(), .resume = block_labels_[target], .flags = flags_, .wanted = want};
+    e_.jcc(cond, s.here);
+    stubs_.push_back(s);
+}
+
+void Translator::leave_region(u64 rip, FlagPlace flags) {
+    flags_ = flags;
+    flags_to_state();
+    const u64 distance = rip - region_->page_rip;
+    if (distance < kPageSize) {
+        // Same page: the mapping holds as long as this code runs.
+        Link link;
+        link.jump = e_.here();
+        link.from = region_;
+        link.rip = rip;
+        const u32 number = static_cast<u32>(links_.size());
+        e_.byte(0xE9);
+        e_.imm32(0);
+        links_.push_back(link);
+        e_.move_imm(RAX, number);
+        e_.jmp_to(e_.here() + delta_, thunks_.link);
+        return;
+    }
+    direct_target(rip);
+}
+
+void Translator::emit_stub(const Stub& s) {
+    e_.bind(s.here);
+    flags_ = s.flags;
+    switch (s.kind) {
+        case Stub::miss:
+        case Stub::whole: {
+            if (s.kind == Stub::miss) {
+                e_.rm(plain(0x03, true), RAX, at(RCX));  // back to the linear address
+                e_.move_imm(RCX, s.site);
+                e_.call_to(e_.here() + delta_, thunks_.miss);
+                e_.rr(plain(0x85, true), RAX, RAX);
+                e_.jcc(kNE, s.resume);
+            } else {
+                e_.move_imm(RCX, s.site);
+                e_.call_to(e_.here() + delta_, thunks_.interpret);
+            }
+            if (s.flags.host) {
+                flags_ = {};
+                flags_to_host();
+            }
+            e_.jmp(s.done);
+            return;
+        }
+        case Stub::leave_for:
+            return leave_region(s.rip, s.flags);
+        case Stub::poll:
+            flags_to_state();
+            e_.move_imm(RAX, s.rip);
+            e_.store(in_state(s_.rip), RAX);
+            e_.jmp_to(e_.here() + delta_, thunks_.exit);
+            return;
+        case Stub::target:
+            if (s.rip != kRipInRax) e_.move_imm(RAX, s.rip);
+            e_.store(in_state(s_.rip), RAX);
+            e_.jmp_to(e_.here() + delta_, thunks_.lookup);
+            return;
+        case Stub::edge:
+            if (s.wanted.state) {
+                flags_to_state();
+            } else {
+                if (flags_.af_junk) flags_to_state();
+                flags_to_host();
+            }
+            e_.jmp(s.resume);
+            return;
+    }
+}
+
+}  // namespace mynah::x64

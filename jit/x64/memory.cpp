@@ -1,0 +1,133 @@
+// Guest memory: effective addresses, segments, and the inline look-up in the software TLB.
+#include "jit/x64/translator.h"
+
+namespace mynah::x64 {
+
+namespace {
+constexpr unsigned kAdd = 0, kAnd = 4, kSub = 5, kCmp = 7;
+}
+
+// The operand as a host address form; registers in the state are loaded to RAX (base) and RCX (index). Not for RIP
+// as base.
+Mem Translator::address_of(const Insn& i, bool& direct) {
+    Mem m{.disp = i.disp};
+    direct = true;
+    if (i.base != kNoRegister) {
+        m.base = value_of(i.base, RAX);
+        direct = direct && m.base != RAX;
+    }
+    if (i.index != kNoRegister) {
+        m.index = value_of(i.index, RCX);
+        m.scale = i.scale;
+    }
+    return m;
+}
+
+void Translator::effective_address(const Insn& i) {
+    if (i.op == Op::MOV && i.opcode >= 0xA0 && i.opcode <= 0xA3) return e_.move_imm(RAX, i.imm);
+    if (i.base == kRip) {
+        u64 a = region_->rip_of(*entry_) + i.length + static_cast<u64>(static_cast<i64>(i.disp));
+        if (i.asize == 4) a = static_cast<u32>(a);
+        return e_.move_imm(RAX, a);
+    }
+    bool direct;
+    const Mem m = address_of(i, direct);
+    const bool wide = i.asize == 8;
+    if (m.base == kNoReg && m.index == kNoReg) {
+        const u64 d = static_cast<u64>(static_cast<i64>(i.disp));
+        return e_.move_imm(RAX, i.asize == 8 ? d : i.asize == 4 ? static_cast<u32>(d) : static_cast<u16>(d));
+    }
+    if (m.index == kNoReg && m.disp == 0 && i.asize != 2) {
+        if (m.base != RAX || !wide) e_.mov(RAX, m.base, wide);
+        return;
+    }
+    e_.lea(RAX, m, wide);
+    if (i.asize == 2) e_.rr({.byte = 0xB7, .map = 1}, RAX, RAX);
+}
+
+void Translator::add_segment(Seg seg, unsigned size, bool write) {
+    const i32 s = s_.segment[static_cast<unsigned>(seg)];
+    if (mode_.code_size == 8) {
+        if (seg == Seg::fs || seg == Seg::gs) e_.alu(kAdd, RAX, in_state(s));
+        return;
+    }
+    if (seg == Seg::cs ? mode_.flat_cs && !write : mode_.flat && seg != Seg::fs && seg != Seg::gs) return;
+    e_.lea(RCX, at(RAX, static_cast<i32>(size)));
+    e_.alu(kCmp, RCX, in_state(s + (write ? 16 : 8)));
+    e_.jcc(kA, whole_instead());
+    e_.alu(kAdd, RAX, in_state(s));
+    e_.mov(RAX, RAX, false);
+}
+
+void Translator::access_linear(unsigned size, bool write) {
+    const i32 table = write ? s_.write_table : s_.read_table;
+    e_.rorx(RCX, RAX, 8, false);
+    e_.alu(kAnd, RCX, in_state(table + 8), false);
+    e_.alu(kAdd, RCX, in_state(table));
+    e_.alu(kSub, RAX, at(RCX));
+    e_.byte(0x48);  // CMP RAX, imm32
+    e_.byte(0x3D);
+    e_.imm32(kPageSize - size);
+    Stub s{.kind = Stub::miss, .here = e_.label(), .resume = e_.label(), .site = new_site(size, write)};
+    e_.jcc(kA, s.here);
+    e_.alu(kAdd, RAX, at(RCX, 8));
+    e_.bind(s.resume);
+    stubs_.push_back(s);
+}
+
+void Translator::access(const Insn& i, unsigned size, bool write) {
+    before_clobber();
+    effective_address(i);
+    add_segment(i.seg, size, write);
+    access_linear(size, write);
+}
+
+void Translator::access_stack_at(Reg base, unsigned size, bool write) {
+    (void)base;
+    if (mode_.code_size != 8) add_segment(Seg::ss, size, write);
+    access_linear(size, write);
+}
+
+void Translator::access_stack(i32 offset, unsigned size, bool write) {
+    before_clobber();
+    const Reg sp = home(rsp);
+    const bool wide = mode_.stack_size == 8;
+    if (offset == 0) {
+        e_.mov(RAX, sp, wide);
+    } else {
+        e_.lea(RAX, at(sp, offset), wide);
+    }
+    access_stack_at(sp, size, write);
+}
+
+void Translator::move_stack_pointer(i32 by) {
+    e_.lea(home(rsp), at(home(rsp), by), mode_.stack_size == 8);
+}
+
+void Translator::put_back(unsigned g, Reg from, unsigned size) {
+    if (home(g) != kNoReg) return;
+    size >= 4 ? e_.store(slot(g), from) : store_sized(slot(g), from, size);
+}
+
+void Translator::load_sized(Reg to, const Mem& m, unsigned size) {
+    switch (size) {
+        case 1:
+            return e_.rm({.byte = 0xB6, .map = 1}, to, m);
+        case 2:
+            return e_.rm({.byte = 0xB7, .map = 1}, to, m);
+        default:
+            return e_.load(to, m, size == 8);
+    }
+}
+
+void Translator::store_sized(const Mem& m, Reg from, unsigned size) {
+    e_.rm(sized(0x88, size), from, m);
+}
+
+void Translator::immediate(u64 v, unsigned size) {
+    if (size == 1) return e_.imm8(v);
+    if (size == 2) return e_.imm16(v);
+    e_.imm32(v);
+}
+
+}  // namespace mynah::x64

@@ -1,0 +1,38 @@
+// Where guest registers live in translated code: the same host registers in every region.
+//
+// RAX and RCX are scratch (LAHF, shift counts), R14 is the budget, RSP the host's stack. Four guest registers that
+// compilers use least stay in the state, which GS points at.
+#pragma once
+
+#include <array>
+
+#include "jit/x64/encoder.h"
+
+namespace mynah::x64 {
+
+inline constexpr Reg kBudget = R14;
+
+// By guest register number; kNoReg: in the state.
+inline constexpr std::array<Reg, 16> kHome = {R11, R9,     RDX,    RBX, R10, RBP, RSI,    RDI,
+                                              R8,  kNoReg, kNoReg, kNoReg, R12, R13, kNoReg, R15};
+
+// Offsets from the GS base of what translated code touches.
+struct StateOffsets {
+    i32 gpr;  // + 8 * n
+    i32 rip;
+    i32 eflags;
+    i32 vec;  // + 32 * n
+    i32 mxcsr;
+    i32 budget;
+    i32 space;
+    i32 targets;
+    i32 value;
+    i32 flags;
+    i32 vectors_loaded;
+    i32 x87_loaded;
+    i32 host_mxcsr;
+    i32 read_table, write_table;  // Mmu::Table
+    std::array<i32, 8> segment;   // Core::SegShortcut
+};
+
+}  // namespace mynah::x64

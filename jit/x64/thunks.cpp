@@ -1,0 +1,171 @@
+#include "jit/x64/thunks.h"
+
+namespace mynah::x64 {
+
+namespace {
+
+constexpr unsigned kCmp = 7, kXor = 6, kAdd = 0, kSub = 5;
+
+class Generator {
+  public:
+    Generator(Encoder& e, i64 delta, const StateOffsets& s, const Callouts& c, void* context)
+        : e_(e), delta_(delta), s_(s), c_(c), context_(context) {}
+
+    Thunks run() {
+        Thunks t;
+        save_vectors_ = here();
+        emit_save_vectors();
+        load_vectors_ = here();
+        emit_load_vectors();
+        t.load_vectors = load_vectors_;
+        exit_tail_ = here();
+        e_.alu_imm(kAdd, RSP, 8);
+        for (const Reg r : {R15, R14, R13, R12, RBP, RBX}) e_.pop(r);
+        e_.ret();
+
+        t.enter = reinterpret_cast<void (*)(const u8*)>(reinterpret_cast<std::uintptr_t>(here()));
+        for (const Reg r : {RBX, RBP, R12, R13, R14, R15}) e_.push(r);
+        e_.alu_imm(kSub, RSP, 8);
+        e_.mov(RAX, RDI);
+        load_guest(false);
+        e_.jmp_reg(RAX);
+
+        t.exit = here();
+        store_guest();
+        leave();
+        t.lookup = here();
+        store_guest();
+        call(reinterpret_cast<const void*>(c_.lookup));
+        jump_or_leave();
+        t.link = here();
+        store_guest();
+        e_.mov(RSI, RAX, false);
+        call(reinterpret_cast<const void*>(c_.link));
+        jump_or_leave();
+        t.miss = here();
+        emit_callout(reinterpret_cast<const void*>(c_.miss), true);
+        t.interpret = here();
+        emit_callout(reinterpret_cast<const void*>(c_.interpret), false);
+        e_.resolve();
+        return t;
+    }
+
+  private:
+    const u8* here() const { return e_.here() + delta_; }
+
+    void store_guest() {
+        for (unsigned n = 0; n < 16; ++n) {
+            if (kHome[n] != kNoReg) e_.store(in_state(s_.gpr + static_cast<i32>(8 * n)), kHome[n]);
+        }
+        e_.store(in_state(s_.budget), kBudget);
+    }
+    // `clobbered`: only what a C++ function may have changed.
+    void load_guest(bool clobbered) {
+        for (unsigned n = 0; n < 16; ++n) {
+            const Reg r = kHome[n];
+            if (r == kNoReg) continue;
+            if (clobbered && (r == RBX || r == RBP || r >= R12)) continue;
+            e_.load(r, in_state(s_.gpr + static_cast<i32>(8 * n)));
+        }
+        if (!clobbered) e_.load(kBudget, in_state(s_.budget));
+    }
+    void if_vectors(const u8* thunk) {
+        const Label skip = e_.label();
+        e_.alu_imm(kCmp, in_state(s_.vectors_loaded), 0, false);
+        e_.jcc(kE, skip);
+        e_.call_to(here(), thunk);
+        e_.bind(skip);
+    }
+    void call(const void* function) {
+        if_vectors(save_vectors_);
+        e_.move_imm(RDI, reinterpret_cast<u64>(context_));
+        e_.move_imm(RAX, reinterpret_cast<u64>(function));
+        e_.call_reg(RAX);
+    }
+    void leave() {
+        // Already stored by call() or not: storing twice is harmless.
+        const Label skip = e_.label();
+        e_.alu_imm(kCmp, in_state(s_.vectors_loaded), 0, false);
+        e_.jcc(kE, skip);
+        e_.call_to(here(), save_vectors_);
+        e_.store_imm32(in_state(s_.vectors_loaded), 0, false);
+        e_.bind(skip);
+        e_.jmp_to(here(), exit_tail_);
+    }
+    // RAX: code to go on at, or null.
+    void jump_or_leave() {
+        const Label none = e_.label();
+        e_.rr(plain(0x85, true), RAX, RAX);
+        e_.jcc(kE, none);
+        if_vectors(load_vectors_);
+        load_guest(false);
+        e_.jmp_reg(RAX);
+        e_.bind(none);
+        leave_saved();
+    }
+    void leave_saved() {
+        e_.store_imm32(in_state(s_.vectors_loaded), 0, false);
+        e_.jmp_to(here(), exit_tail_);
+    }
+
+    void emit_callout(const void* function, bool pointer) {
+        e_.alu_imm(kSub, RSP, 8);
+        store_guest();
+        e_.mov(RSI, RCX, false);
+        if (pointer) e_.mov(RDX, RAX);
+        call(function);
+        const Label leave_now = e_.label(), whole = e_.label();
+        e_.alu_imm(kCmp, RAX, 1);
+        e_.jcc(kE, leave_now);
+        if_vectors(load_vectors_);
+        if (pointer) {
+            e_.rr(plain(0x85, true), RAX, RAX);
+            e_.jcc(kE, whole);
+            load_guest(true);
+            e_.alu_imm(kAdd, RSP, 8);
+            e_.ret();
+            e_.bind(whole);
+        }
+        load_guest(false);
+        e_.alu_imm(kAdd, RSP, 8);
+        e_.ret();
+        e_.bind(leave_now);
+        e_.alu_imm(kAdd, RSP, 16);
+        leave_saved();
+    }
+
+    void emit_save_vectors() {
+        for (unsigned n = 0; n < 16; ++n)
+            e_.vex_rm({.byte = 0x11, .map = 1}, n, 0, in_state(s_.vec + static_cast<i32>(32 * n)), true);
+        e_.byte(0xC5);  // VZEROUPPER: the compiler's code is not VEX-encoded throughout
+        e_.byte(0xF8);
+        e_.byte(0x77);
+        e_.rm({.byte = 0xAE, .map = 1}, 3, in_state(s_.mxcsr));
+        e_.rm({.byte = 0xAE, .map = 1}, 2, in_state(s_.host_mxcsr));
+        e_.ret();
+    }
+    void emit_load_vectors() {
+        for (unsigned n = 0; n < 16; ++n)
+            e_.vex_rm({.byte = 0x10, .map = 1}, n, 0, in_state(s_.vec + static_cast<i32>(32 * n)), true);
+        e_.rm({.byte = 0xAE, .map = 1}, 2, in_state(s_.mxcsr));
+        e_.store_imm32(in_state(s_.vectors_loaded), 1, false);
+        e_.ret();
+    }
+
+    Encoder& e_;
+    i64 delta_;
+    const StateOffsets& s_;
+    const Callouts& c_;
+    void* context_;
+    const u8* save_vectors_ = nullptr;
+    const u8* load_vectors_ = nullptr;
+    const u8* exit_tail_ = nullptr;
+};
+
+}  // namespace
+
+Thunks generate_thunks(Encoder& e, i64 delta, const StateOffsets& state, const Callouts& callouts, void* context) {
+    return Generator(e, delta, state, callouts, context).run();
+}
+
+}  // namespace mynah::x64

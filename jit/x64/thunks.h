@@ -1,0 +1,40 @@
+// The code that every region shares: entering and leaving, and calls out to C++. Generated once a code cache.
+#pragma once
+
+#include "jit/x64/registers.h"
+
+namespace mynah::x64 {
+
+// What translated code calls. `context` is what was given to generate().
+struct Callouts {
+    // The TLB had no entry for an access. Returns the host address to go on with, 0: the whole instruction has
+    // been executed, go on behind it; 1: leave.
+    u64 (*miss)(void* context, u32 site, u64 linear);
+    // Executes one instruction. 0: go on behind it, 1: leave.
+    u64 (*interpret)(void* context, u32 site);
+    // Code of the jump target in state.rip, or null: leave.
+    const u8* (*lookup)(void* context);
+    // The same for a direct jump, which may be patched.
+    const u8* (*link)(void* context, u32 link);
+};
+
+struct Thunks {
+    void (*enter)(const u8* code) = nullptr;
+    // Jumped to: leave with state.rip, the flags and the budget set.
+    const u8* exit = nullptr;
+    // Jumped to with state.rip set.
+    const u8* lookup = nullptr;
+    // Jumped to with the link's number in EAX.
+    const u8* link = nullptr;
+    // Called with the site's number in ECX. Flags must be in the state. RAX: linear address, then as Callouts::miss.
+    const u8* miss = nullptr;
+    // Called with the site's number in ECX; returns only to go on.
+    const u8* interpret = nullptr;
+    // Called: loads the vector registers and MXCSR.
+    const u8* load_vectors = nullptr;
+};
+
+// Writes them at the encoder's place. `delta`: from the writable to the executable mapping.
+Thunks generate_thunks(Encoder& e, i64 delta, const StateOffsets& state, const Callouts& callouts, void* context);
+
+}  // namespace mynah::x64

@@ -1,0 +1,181 @@
+// A Region becomes host code. One object translates region after region into the code cache.
+//
+// Rules of the generated code. Between guest instructions all guest registers are in their places (registers.h).
+// The arithmetic flags are in the host's EFLAGS, in the state (Core::Accelerated::flags), or in both: FlagPlace says
+// where, at each point. Whatever destroys the host's flags first stores them, so that they are exact wherever the
+// region can be left. An instruction makes its memory accesses before it changes anything; if one misses the TLB the
+// interpreter may execute the whole instruction instead.
+#pragma once
+
+#include <deque>
+
+#include "jit/analysis.h"
+#include "jit/x64/thunks.h"
+
+namespace mynah::x64 {
+
+// What a jump found: one entry of the table of targets that translated code looks up.
+struct Target {
+    u64 rip;
+    const u8* code;
+    u64 space;  // Core::Accelerated::space for which that holds
+    u64 unused;
+};
+static_assert(sizeof(Target) == 32, "generated code indexes by 32");
+inline constexpr u32 kTargets = 4096;
+inline u32 target_index(u64 rip) {
+    return (std::rotr(static_cast<u32>(rip), 12) ^ static_cast<u32>(rip)) & (kTargets - 1);
+}
+
+// Where the arithmetic flags are.
+struct FlagPlace {
+    bool host = false;
+    bool state = true;
+    bool af_junk = false;  // the host's AF is not the guest's, which is 0
+};
+
+// Stub::rip of a jump whose target the code works out.
+inline constexpr u64 kRipInRax = 0xDEAD'0000'0000'0001;
+
+class Translator {
+  public:
+    struct Context {
+        Encoder& encoder;
+        i64 delta;  // from the writable to the executable mapping
+        const StateOffsets& state;
+        const Thunks& thunks;
+        std::vector<CallSite>& sites;
+        std::deque<Link>& links;
+    };
+    explicit Translator(const Context& context)
+        : e_(context.encoder),
+          delta_(context.delta),
+          s_(context.state),
+          thunks_(context.thunks),
+          sites_(context.sites),
+          links_(context.links) {}
+
+    // Writes the code of `region` at the encoder's place and fills in `code` and `entries`. False: no room.
+    bool translate(Region& region, const ModeBits& mode);
+
+  private:
+    // Code behind the region's main line.
+    struct Stub {
+        enum Kind : u8 { miss, whole, leave_for, poll, edge, target } kind;
+        Label here{};
+        Label resume{};  // miss: where the host address is used; edge: target
+        Label done{};    // miss, whole: behind the instruction
+        u32 site = 0;
+        u64 rip = 0;
+        FlagPlace flags{};  // at the stub; miss, whole: behind the instruction
+        FlagPlace wanted{};  // edge: at the target
+    };
+
+    // --- frame.cpp: blocks, flags, stubs ---
+    void emit_block(u32 index);
+    void emit_external_entry(u32 index);
+    void emit_poll(const RegionBlock& b, u64 rip);
+    bool emit_insn();
+    void emit_interpret();
+    void emit_stub(const Stub& s);
+    void go_to_block(u32 target);                  // jumps, converting flags
+    void branch_to(unsigned cond, u64 rip, u32 target);  // if `cond`, to a block or out of the region
+    void leave_region(u64 rip, FlagPlace flags);   // to code elsewhere
+    void prepare_for(u32 target);                  // stores the flags if the target wants them there
+    FlagPlace& wanted_at(u32 target);
+    void flags_to_state();  // clobbers RAX
+    void flags_to_host();  // clobbers RAX
+    void carry_to_host();
+    void flags_written(bool af_junk = false) { flags_ = {.host = true, .state = false, .af_junk = af_junk}; }
+    void flags_in_state_only() { flags_ = {.host = false, .state = true, .af_junk = false}; }
+    void before_clobber() {
+        flags_to_state();
+        flags_.host = false;
+    }
+    bool dead_flags() const { return flags_dead_behind(*region_, *block_, index_); }
+    // Sequential flow wraps around at the end of the code segment.
+    u64 wrap(u64 rip) const {
+        return mode_.code_size == 8 ? rip : mode_.code_size == 4 ? static_cast<u32>(rip) : static_cast<u16>(rip);
+    }
+    u32 new_site(unsigned size, bool write);
+
+    // --- memory.cpp ---
+    // Effective address without segment, cut to the address size, in RAX.
+    void effective_address(const Insn& i);
+    Mem address_of(const Insn& i, bool& direct);
+    // Host address of the operand in RAX; flags in the state after it.
+    void access(const Insn& i, unsigned size, bool write);
+    void access_linear(unsigned size, bool write);  // RAX: linear address
+    void add_segment(Seg seg, unsigned size, bool write);
+    // The stack: address of `offset` from the stack pointer in RAX.
+    void access_stack(i32 offset, unsigned size, bool write);
+    void access_stack_at(Reg base, unsigned size, bool write);
+    void move_stack_pointer(i32 by);
+    Label whole_instead();  // a stub that has the interpreter execute this instruction
+
+    // --- registers ---
+    Mem slot(unsigned guest) const { return in_state(s_.gpr + static_cast<i32>(8 * guest)); }
+    static Reg home(unsigned guest) { return kHome[guest]; }
+    // The register that holds guest register `g`; loaded to `scratch` if it is in the state.
+    Reg value_of(unsigned g, Reg scratch) {
+        if (home(g) != kNoReg) return home(g);
+        e_.load(scratch, slot(g));
+        return scratch;
+    }
+    // `from`, zero-extended if of 4 bytes, to a register in the state. Nothing for others.
+    void put_back(unsigned g, Reg from, unsigned size);
+    // op reg, r/m and the like where r/m may be a register in the state.
+    void with_rm_register(Opcode o, unsigned reg, unsigned guest_rm) {
+        home(guest_rm) != kNoReg ? e_.rr(o, reg, home(guest_rm)) : e_.rm(o, reg, slot(guest_rm));
+    }
+    void immediate(u64 v, unsigned size);
+    void move(Reg to, Reg from, unsigned size) { e_.mov(to, from, size == 8); }
+    void load_sized(Reg to, const Mem& m, unsigned size);   // zero-extends
+    void store_sized(const Mem& m, Reg from, unsigned size);
+
+    // --- families; false: not theirs, the interpreter executes it ---
+    bool emit_alu(const Insn& i);
+    bool emit_unary(const Insn& i);
+    bool emit_move(const Insn& i);
+    bool emit_extend(const Insn& i);
+    bool emit_exchange(const Insn& i);
+    bool emit_stack(const Insn& i);
+    bool emit_shift(const Insn& i);
+    bool emit_multiply(const Insn& i);
+    bool emit_divide(const Insn& i);
+    bool emit_bits(const Insn& i);
+    bool emit_condition(const Insn& i);
+    bool emit_flag(const Insn& i);
+    bool emit_branch(const Insn& i);
+    bool emit_vector(const Insn& i);
+
+    void indirect_target();         // RIP in RAX
+    void direct_target(u64 rip);
+    void check_target();            // RAX: canonical?
+    void push_return(u64 rip, unsigned size);
+    void fix_multiply_flags(Reg result, unsigned size);
+    void need_vectors();
+
+    Encoder& e_;
+    i64 delta_;
+    const StateOffsets& s_;
+    const Thunks& thunks_;
+    std::vector<CallSite>& sites_;
+    std::deque<Link>& links_;
+
+    Region* region_ = nullptr;
+    ModeBits mode_;
+    const RegionBlock* block_ = nullptr;
+    u32 block_index_ = 0;
+    u32 index_ = 0;  // of the instruction in its block
+    const Entry* entry_ = nullptr;
+    FlagPlace flags_;
+    bool vectors_known_ = false;
+    std::vector<Label> block_labels_;
+    std::vector<FlagPlace> block_flags_;
+    std::vector<u8> block_flags_set_;
+    std::vector<Stub> stubs_;
+    u32 insn_stubs_ = 0;  // first stub of the current instruction
+};
+
+}  // namespace mynah::x64
