@@ -29,7 +29,8 @@ struct RegionKey {
 };
 struct RegionKeyHash {
     size_t operator()(const RegionKey& k) const {
-        return (reinterpret_cast<u64>(k.host) * 0x9E3779B97F4A7C15) ^ (k.rip << 7) ^ (k.rip >> 3) ^ k.mode;
+        const u64 h = (reinterpret_cast<u64>(k.host) ^ k.rip * 31 ^ u64{k.mode} << 56) * 0x9E3779B97F4A7C15;
+        return h ^ h >> 32;
     }
 };
 

@@ -272,6 +272,10 @@ void Translator::emit_stub(const Stub& s) {
             e_.store(in_state(s_.rip), RAX);
             e_.jmp_to(e_.here() + delta_, thunks_.lookup);
             return;
+        case Stub::vectors:
+            e_.call_to(e_.here() + delta_, thunks_.load_vectors);
+            e_.jmp(s.resume);
+            return;
         case Stub::edge:
             if (s.wanted.state) {
                 flags_to_state();

@@ -22,6 +22,10 @@ bool host_supported() {
     return lahf && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx2");
 }
 
+bool host_has_aes() {
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+}
+
 void set_state_base(const void* base) {
     static const bool direct = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0;
     if (direct) {

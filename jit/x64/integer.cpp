@@ -372,6 +372,10 @@ bool Translator::emit_flag(const Insn& i) {
         case Op::NOP:
         case Op::ENDBR:
         case Op::PREFETCH:
+        case Op::PAUSE:
+        case Op::LFENCE:
+        case Op::MFENCE:
+        case Op::SFENCE:
             return true;
         default:
             return false;

@@ -61,7 +61,7 @@ class Translator {
   private:
     // Code behind the region's main line.
     struct Stub {
-        enum Kind : u8 { miss, whole, leave_for, poll, edge, target } kind;
+        enum Kind : u8 { miss, whole, leave_for, poll, edge, target, vectors } kind;
         Label here{};
         Label resume{};  // miss: where the host address is used; edge: target
         Label done{};    // miss, whole: behind the instruction
