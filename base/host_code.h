@@ -1,5 +1,5 @@
-// Memory for generated host code, mapped twice: written through one mapping, executed through the other, so that
-// no page is ever writable and executable at one address.
+// Memory for generated host code, mapped twice: written through one mapping, executed through the other, so
+// that no page is ever writable and executable at one address.
 #pragma once
 
 #include "base/host_memory.h"

@@ -14,8 +14,9 @@ struct Item {
     std::string_view what;
 };
 
-constexpr std::array<Item, 9> kItems{{
+constexpr std::array<Item, 10> kItems{{
     {"in_asm", LogItem::in_asm, "each instruction, disassembled, when it first runs"},
+    {"out_asm", LogItem::out_asm, "guest code that is translated, with the host code made of it"},
     {"exec", LogItem::exec, "the address of each instruction that runs"},
     {"cpu", LogItem::cpu, "the registers before each instruction"},
     {"int", LogItem::interrupts, "interrupts and exceptions"},

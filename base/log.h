@@ -19,6 +19,7 @@ namespace mynah {
 // Items of -d; names in log.cpp. `unsupported` is what the guest asked for and we lack.
 enum class LogItem : u8 {
     in_asm,
+    out_asm,
     interrupts,
     cpu_reset,
     mmu,

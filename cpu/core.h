@@ -66,6 +66,7 @@ class Core {
     // --- events. Set by pins and by instructions; the run loop looks between instructions when it is set.
     // ---
     bool attention = false;
+    bool exit_requested = false;  // by Cpu::request_exit(), until the run loop has left
     bool intr_pin = false;
     // Instructions retired since reset, exact at the current one (REP: each iteration counts).
     u64 retired = 0;
@@ -81,6 +82,11 @@ class Core {
     // controls and privilege, flat-segment shortcuts.
     void update_mode();
     unsigned cpl() const { return mode.cpl; }
+    // Gives FS or GS another base, in 64-bit code: nothing else depends on it.
+    void set_base64(Seg s, u64 base) {
+        state.seg(s).base = base;
+        shortcuts_[static_cast<unsigned>(s)].base = base;
+    }
 
     // --- memory: linear, with the privilege of the current CPL ---
     template <class T>
@@ -262,8 +268,8 @@ class Core {
         u64 budget = 0;  // instructions left, less those charged ahead
         u64 space = 0;   // what jump targets were looked up for: code epoch and mode
         const void* targets = nullptr;
-        u64 value[2]{};          // scratch
-        u32 flags = 0;           // the arithmetic flags: OF in bit 0, SF ZF AF PF CF as LAHF puts them in 8-15
+        u64 value[2]{};  // scratch
+        u32 flags = 0;   // the arithmetic flags: OF in bit 0, SF ZF AF PF CF as LAHF puts them in 8-15
         u32 vectors_loaded = 0;  // vector registers and MXCSR are in the host's registers
         u32 x87_loaded = 0;      // likewise the x87
         u32 host_mxcsr = 0x1F80;

@@ -12,6 +12,13 @@ enum class Op : u16 {
 #undef MYNAH_OP
 };
 
+// How many there are, INVALID included.
+inline constexpr unsigned kOps = 1
+#define MYNAH_OP(name) +1
+#include "cpu/ops.inc"
+#undef MYNAH_OP
+    ;
+
 const char* op_name(Op op);
 
 }  // namespace mynah

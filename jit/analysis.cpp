@@ -76,7 +76,9 @@ class Finder {
             if (mode_.code_size != 8 && region_.page_rip + end > u64{1} << (8 * mode_.code_size)) return;
             e.offset = static_cast<u16>(offset);
             e.index = static_cast<u16>(region_.insns.size());
-            const bool last = select_step(e, status, Site{.stack_size = mode_.stack_size, .in_page = false});
+            bool last = select_step(e, status, Site{.stack_size = mode_.stack_size, .in_page = false});
+            // The translator sees to its shadow.
+            if (status == DecodeStatus::ok && e.insn.op == Op::STI && mode_.supervisor) last = false;
             at_[offset] = e.index;
             region_.insns.push_back(e);
             ends_.push_back(last);
@@ -166,7 +168,7 @@ class Finder {
     const u8* page_;
     const DecodeMode& decode_mode_;
     const ModeBits& mode_;
-    std::array<u16, kPageSize> at_;       // instruction by offset
+    std::array<u16, kPageSize> at_;  // instruction by offset
     std::array<u8, kPageSize> leader_;
     std::array<u16, kPageSize> block_at_;
     std::vector<bool> ends_;
@@ -175,7 +177,8 @@ class Finder {
 
 }  // namespace
 
-bool find_region(Region& region, const u8* page, u32 entry, const DecodeMode& decode_mode, const ModeBits& mode) {
+bool find_region(Region& region, const u8* page, u32 entry, const DecodeMode& decode_mode,
+                 const ModeBits& mode) {
     return Finder(region, page, decode_mode, mode).run(entry);
 }
 
@@ -217,7 +220,8 @@ FlagUse flag_use(const Insn& i) {
     // By a count of 0 they keep everything.
     const bool shift = i.op >= Op::ROL && i.op <= Op::SHRD;
     if (shift && row.operands[i.op >= Op::SHLD ? 2 : 1].kind == OperandKind::gpr) f.written = 0;
-    if (shift && row.operands[i.op >= Op::SHLD ? 2 : 1].kind == OperandKind::I && (i.imm & 31) == 0) f.written = 0;
+    if (shift && row.operands[i.op >= Op::SHLD ? 2 : 1].kind == OperandKind::I && (i.imm & 31) == 0)
+        f.written = 0;
     // DIV and IDIV keep all, the BT family all but CF.
     if (i.op == Op::DIV || i.op == Op::IDIV) f.written = 0;
     if (i.op >= Op::BT && i.op <= Op::BTC) f.written = eflags::cf;
@@ -240,6 +244,7 @@ bool can_leave(const Entry& e) {
         }
     }
     const InsnRow& row = row_of(e.insn);
+    if (row.memory != MemoryClass::stack && e.slow != nullptr && !e.insn.memory()) return false;
     return row.has(row_attr::fault) || (e.insn.memory() && !row.has(row_attr::no_access));
 }
 

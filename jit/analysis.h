@@ -8,7 +8,8 @@ namespace mynah {
 inline constexpr u32 kMaxRegionInstructions = 384;
 
 // Decodes from offset `entry` of the page at `page`. False if there is nothing to translate.
-bool find_region(Region& region, const u8* page, u32 entry, const DecodeMode& decode_mode, const ModeBits& mode);
+bool find_region(Region& region, const u8* page, u32 entry, const DecodeMode& decode_mode,
+                 const ModeBits& mode);
 
 // Does the instruction leave for good (nothing behind it is reached from it)?
 bool never_falls_through(const Insn& insn);
@@ -23,8 +24,8 @@ FlagUse flag_use(const Insn& insn);
 // Can the region be left at the instruction (a fault, a call out)?
 bool can_leave(const Entry& entry);
 
-// Will all arithmetic flags be overwritten before the guest or anything outside could see them, when instruction
-// `index` of the block has just been executed?
+// Will all arithmetic flags be overwritten before the guest or anything outside could see them, when
+// instruction `index` of the block has just been executed?
 bool flags_dead_behind(const Region& region, const RegionBlock& block, u32 index);
 
 }  // namespace mynah

@@ -1,10 +1,13 @@
 #include "jit/engine.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 
+#include "cpu/decoder.h"
 #include "cpu/interp/families.h"
+#include "cpu/interp/interrupts.h"
 #include "cpu/interp/select.h"
 #include "cpu/interp/steps.h"
 #include "jit/x64/host.h"
@@ -16,12 +19,19 @@ namespace {
 constexpr u64 kFourGib = u64{1} << 32;
 // A region is smaller than this, so that room for one can be told.
 constexpr u64 kMostCode = 256 * KiB;
-// Regions of a page that were dropped because their code was written; from then on its code has to prove itself.
+// Regions of a page that were dropped because their code was written; from then on its code has to prove
+// itself.
 constexpr u32 kFewKills = 2;
 
 u32 pack_flags(u32 eflags_bits) {
     return (eflags_bits & 0xD5) << 8 | 0x200 | (eflags_bits & eflags::of ? 1 : 0);
 }
+u32 host_length(std::span<const u8> code) {
+    Insn i;
+    const DecodeStatus s = decode(code, {.code_size = 8, .descriptors = true}, i);
+    return s == DecodeStatus::ok ? i.length : 1;
+}
+
 u32 unpack_flags(u32 packed) {
     return (packed >> 8 & 0xD5) | (packed & 1 ? eflags::of : 0);
 }
@@ -78,7 +88,7 @@ bool JitEngine::state_in_reach() {
 
 void JitEngine::generate_thunks() {
     encoder_.start(code_.writable(), code_.writable() + code_.size());
-    const x64::Callouts callouts{on_miss, on_interpret, on_lookup, on_link};
+    const x64::Callouts callouts{on_miss, on_interpret, on_attend, on_lookup, on_link};
     thunks_ = x64::generate_thunks(encoder_, code_.executable() - code_.writable(), offsets_, callouts, this);
     thunk_end_ = align_up(static_cast<u64>(encoder_.offset()), 64);
 }
@@ -96,6 +106,7 @@ ModeBits JitEngine::mode_bits() const {
     m.code_size = c.mode.code_size;
     m.stack_size = c.mode.stack_size;
     m.descriptors = c.mode.descriptors();
+    m.supervisor = c.mode.cpl == 0 && !c.mode.v8086;
     m.flat = code64 || (flat(Seg::ds, true) && flat(Seg::es, true) && flat(Seg::ss, true));
     m.flat_cs = code64 || flat(Seg::cs, false);
     const CpuState& s = c.state;
@@ -204,9 +215,11 @@ Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
     region->frame = address - offset;
     region->page_rip = rip - offset;
     const ModeBits& mode = modes_[mode_];
-    if (!find_region(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, mode)) return nullptr;
+    if (!find_region(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, mode))
+        return nullptr;
     encoder_.start(code_.writable() + used_, code_.writable() + used_ + kMostCode);
-    x64::Translator translator({encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_});
+    x64::Translator translator(
+        {encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_});
     if (!translator.translate(*region, mode)) return nullptr;
     used_ = align_up(used_ + region->code_bytes, 16);
     for (const Region::Exported& e : region->entries) {
@@ -222,19 +235,56 @@ Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
     page.regions.push_back(region.get());
     ++counters_.regions;
     counters_.instructions += region->insns.size();
+    if (core_.log.enabled(LogItem::out_asm)) log_code(*region);
     regions_.push_back(std::move(region));
     return regions_.back().get();
 }
 
+void JitEngine::log_code(const Region& r) const {
+    const Log& log = core_.log;
+    const unsigned bits = modes_[r.key.mode].code_size * 8u;
+    core_.log.write(fmt::format("region at {:x}, {} instructions, {} bytes of code", r.key.rip,
+                                r.insns.size(), r.code_bytes));
+    const u8* page = r.key.host - (r.key.rip - r.page_rip);
+    const auto host_lines = [&](u32 from, u32 to) {
+        while (from < to) {
+            const std::string line =
+                log.disassemble({r.code + from, to - from}, reinterpret_cast<u64>(r.code + from), 64);
+            core_.log.write("    " + line);
+            const u32 length = host_length({r.code + from, to - from});
+            from += length;
+        }
+    };
+    for (size_t n = 0; n < r.insns.size(); ++n) {
+        const Entry& e = r.insns[n];
+        core_.log.write(log.disassemble({page + e.offset, e.insn.length}, r.rip_of(e), bits));
+        host_lines(r.host_offsets[n], n + 1 < r.insns.size() ? r.host_offsets[n + 1] : r.stubs_offset);
+    }
+    core_.log.write("  stubs:");
+    host_lines(r.stubs_offset, r.code_bytes);
+}
+
 // --- what translated code calls ---
 
-u64 JitEngine::on_miss(void* self, u32 site, u64 linear) {
+x64::Outcome JitEngine::on_miss(void* self, u32 site, u64 linear) {
     JitEngine& e = *static_cast<JitEngine*>(self);
     return e.miss(e.sites_[site], linear);
 }
-u64 JitEngine::on_interpret(void* self, u32 site) {
+x64::Outcome JitEngine::on_interpret(void* self, u32 site) {
     JitEngine& e = *static_cast<JitEngine*>(self);
     return e.interpret(e.sites_[site]);
+}
+x64::Outcome JitEngine::on_attend(void* self, u32 site) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    Core& c = e.core_;
+    if (!c.attention && nothing_to_attend(c)) return {x64::Outcome::behind};
+    const CallSite& s = e.sites_[site];
+    const Entry& insn = s.region->insns[s.insn];
+    Core::Accelerated& a = c.accelerated;
+    a.budget += s.given_back - 1;
+    c.retired = e.limit_ - a.budget;
+    c.state.rip = (s.region->rip_of(insn) + insn.insn.length) & c.rip_mask;
+    return e.go_on();
 }
 const u8* JitEngine::on_lookup(void* self) {
     JitEngine& e = *static_cast<JitEngine*>(self);
@@ -245,7 +295,7 @@ const u8* JitEngine::on_link(void* self, u32 link) {
     return e.link(e.links_[link]);
 }
 
-u64 JitEngine::miss(const CallSite& site, u64 linear) {
+x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
     ++counters_.misses;
     const Access access = site.write ? Access::write : Access::read;
     Mmu& mmu = core_.mmu;
@@ -254,15 +304,16 @@ u64 JitEngine::miss(const CallSite& site, u64 linear) {
         // Walking may have set accessed bits, and what observes that table may want a look.
         u8* host = site.write ? mmu.fast_write(linear, site.size)
                               : const_cast<u8*>(mmu.fast_read(linear, site.size));
-        if (host != nullptr && !core_.attention) return reinterpret_cast<u64>(host);
+        if (host != nullptr && !core_.attention) return {x64::Outcome::address, reinterpret_cast<u64>(host)};
     }
     return interpret(site);
 }
 
-u64 JitEngine::interpret(const CallSite& site) {
+x64::Outcome JitEngine::interpret(const CallSite& site) {
     Core& c = core_;
     Core::Accelerated& a = c.accelerated;
     ++counters_.interpreted;
+    ++counters_.interpreted_by_op[static_cast<size_t>(site.region->insns[site.insn].insn.op)];
     const Region& region = *site.region;
     const Entry& e = region.insns[site.insn];
     const u64 rip = region.rip_of(e) & c.rip_mask;
@@ -302,15 +353,31 @@ u64 JitEngine::interpret(const CallSite& site) {
     }
     a.flags = pack_flags(c.state.flags.get());
     const u64 given_back = site.given_back - 1;
-    const bool leave = c.faulted || c.attention || c.state.rip != (behind & c.rip_mask) || c.stop_at != limit_ ||
-                       limit_ - c.retired < given_back || mode_seen_ != a.mode_changes;
-    if (leave) {
+    const bool straight = !c.faulted && !c.attention && c.state.rip == (behind & c.rip_mask) &&
+                          limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes;
+    if (!straight) {
         a.budget = limit_ - c.retired;
-        return 1;
+        return go_on();
     }
     a.budget = limit_ - c.retired - given_back;
     if (epoch_seen_ != c.mmu.code_epoch()) renew_space();
-    return 0;
+    return {x64::Outcome::behind};
+}
+
+x64::Outcome JitEngine::go_on() {
+    Core& c = core_;
+    constexpr x64::Outcome kLeave{x64::Outcome::leave};
+    if (flush_ || c.stop_at != limit_ || c.retired >= limit_ || !nothing_to_attend(c)) {
+        c.attention = true;
+        return kLeave;
+    }
+    c.attention = false;
+    renew_space();
+    const u8* host = translatable() ? fetch(c.state.rip, nullptr) : nullptr;
+    if (host == nullptr || c.attention) return kLeave;
+    const Found f = find(host, c.state.rip);
+    if (f.code == nullptr || limit_ - c.retired < f.need) return kLeave;
+    return {x64::Outcome::jump, reinterpret_cast<u64>(f.code)};
 }
 
 const u8* JitEngine::lookup(u64 rip) {
@@ -422,13 +489,21 @@ void JitEngine::flush() {
 
 std::string JitEngine::describe() const {
     const JitCounters& n = counters_;
+    std::vector<size_t> order(kOps);
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::sort(order, std::greater{}, [&](size_t op) { return n.interpreted_by_op[op]; });
+    std::string most;
+    for (const size_t op : std::span(order).first(16)) {
+        if (n.interpreted_by_op[op] != 0)
+            most += fmt::format(" {} {}", op_name(static_cast<Op>(op)), n.interpreted_by_op[op]);
+    }
     return fmt::format(
         "translated code: {} KiB of {} KiB, {} regions\n"
         "regions made: {}, of {} instructions; dropped by writes: {}; flushes: {}\n"
         "entered from the run loop: {}; targets looked up: {}; jumps linked: {}\n"
-        "TLB misses: {}; instructions handed to the interpreter: {}\n",
-        (used_ - thunk_end_) / KiB, code_.size() / KiB, regions_.size(), n.regions, n.instructions, n.invalidated,
-        n.flushes - 1, n.entries, n.lookups, n.links, n.misses, n.interpreted);
+        "TLB misses: {}; instructions handed to the interpreter: {}, most of them:{}\n",
+        (used_ - thunk_end_) / KiB, code_.size() / KiB, regions_.size(), n.regions, n.instructions,
+        n.invalidated, n.flushes - 1, n.entries, n.lookups, n.links, n.misses, n.interpreted, most);
 }
 
 }  // namespace mynah

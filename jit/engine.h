@@ -1,4 +1,5 @@
-// The translator as an Accelerator: finds regions, has them made, runs them, drops them when their code changes.
+// The translator as an Accelerator: finds regions, has them made, runs them, drops them when their code
+// changes.
 #pragma once
 
 #include <deque>
@@ -23,6 +24,7 @@ struct JitCounters {
     u64 links = 0;         // direct jumps patched
     u64 misses = 0;        // accesses that missed the TLB
     u64 interpreted = 0;   // instructions that translated code had the interpreter execute
+    std::array<u64, kOps> interpreted_by_op{};
 };
 
 class JitEngine final : public Accelerator, public FrameObserver, public MapObserver {
@@ -45,12 +47,15 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     JitEngine(Core& core, PhysicalMap& memory, HostCode code);
 
     // What translated code calls out to.
-    static u64 on_miss(void* self, u32 site, u64 linear);
-    static u64 on_interpret(void* self, u32 site);
+    static x64::Outcome on_miss(void* self, u32 site, u64 linear);
+    static x64::Outcome on_interpret(void* self, u32 site);
+    static x64::Outcome on_attend(void* self, u32 site);
     static const u8* on_lookup(void* self);
     static const u8* on_link(void* self, u32 link);
-    u64 miss(const CallSite& site, u64 linear);
-    u64 interpret(const CallSite& site);
+    x64::Outcome miss(const CallSite& site, u64 linear);
+    x64::Outcome interpret(const CallSite& site);
+    // At an instruction boundary: state, `retired` and budget are exact. Into other code, or out.
+    x64::Outcome go_on();
     const u8* lookup(u64 rip);
     const u8* link(Link& l);
 
@@ -70,6 +75,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     Region* translate(const u8* host, PhysicalAddress address, u64 rip);
     // The host address of code at `rip` if it is mapped and in RAM; never faults.
     const u8* fetch(u64 rip, PhysicalAddress* address);
+    void log_code(const Region& region) const;
     void kill(Region& region);
     void flush();
     void patch(Link& l, const u8* target);
@@ -95,10 +101,10 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     std::unordered_map<RegionKey, Found, RegionKeyHash> found_;
     std::unordered_map<PhysicalAddress, Page> pages_;
     std::vector<ModeBits> modes_;
-    u32 mode_ = 0;          // index of the current one
-    u32 mode_seen_ = ~0u;   // Core::Accelerated::mode_changes at that time
+    u32 mode_ = 0;         // index of the current one
+    u32 mode_seen_ = ~0u;  // Core::Accelerated::mode_changes at that time
     u64 epoch_seen_ = 0;
-    u64 limit_ = 0;         // Core::stop_at when the code was entered
+    u64 limit_ = 0;  // Core::stop_at when the code was entered
     bool flush_ = false;
     bool running_ = false;
     Entry single_[2];

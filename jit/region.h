@@ -13,6 +13,7 @@ struct ModeBits {
     u8 code_size = 2;   // 2, 4, 8
     u8 stack_size = 2;  // 2, 4, 8
     bool descriptors = false;
+    bool supervisor = false;  // CPL 0
     bool flat = false;     // DS, ES and SS: base 0, all 4 GiB readable and writable (always in 64-bit code)
     bool flat_cs = false;  // CS likewise readable
     bool sse = false;      // SSE executes natively: enabled, all exceptions masked
@@ -39,22 +40,22 @@ inline constexpr u32 kNoBlock = ~u32{0};
 struct RegionBlock {
     u32 first = 0;  // instruction
     u32 count = 0;
-    u16 begin = 0;            // offset in the page
-    u16 end = 0;              // behind the last instruction
-    u32 next = kNoBlock;      // where it falls through to, if that is in the region
-    u32 taken = kNoBlock;     // target of its branch, likewise
-    bool external = false;    // may be entered from outside
-    bool poll = false;        // looks at the budget: external, or the target of a backward branch
-    bool truncated = false;   // ends before an instruction that is not translated: the interpreter goes on
-    u32 need = 0;             // a poll block: the most instructions until the next poll
+    u16 begin = 0;           // offset in the page
+    u16 end = 0;             // behind the last instruction
+    u32 next = kNoBlock;     // where it falls through to, if that is in the region
+    u32 taken = kNoBlock;    // target of its branch, likewise
+    bool external = false;   // may be entered from outside
+    bool poll = false;       // looks at the budget: external, or the target of a backward branch
+    bool truncated = false;  // ends before an instruction that is not translated: the interpreter goes on
+    u32 need = 0;            // a poll block: the most instructions until the next poll
 };
 
 struct Region;
 
 // A direct jump to somewhere else in the same page, patched when its target is translated.
 struct Link {
-    u8* jump = nullptr;       // the rel32 jump, in the writable mapping
-    u32 unlinked = 0;         // its displacement before patching
+    u8* jump = nullptr;  // the rel32 jump, in the writable mapping
+    u32 unlinked = 0;    // its displacement before patching
     Region* from = nullptr;
     Region* to = nullptr;
     u64 rip = 0;
@@ -81,9 +82,11 @@ struct Region {
         const u8* code;
     };
     std::vector<Exported> entries;
+    std::vector<u32> host_offsets;  // where the code of each instruction begins
     std::vector<Link*> incoming;
     const u8* code = nullptr;  // executable
     u32 code_bytes = 0;
+    u32 stubs_offset = 0;  // what is behind is reached by jumps only
     bool dead = false;
 
     u64 rip_of(const Entry& e) const { return page_rip + e.offset; }

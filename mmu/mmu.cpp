@@ -307,7 +307,8 @@ Translation Mmu::translate(u64 linear, Access access, Privilege privilege) {
     const u64 page = linear & ~kPageMask;
     const TlbEntry& e = c.entry(static_cast<unsigned>(access), linear);
     PhysicalAddress address;
-    if (e.tag == page && e.host != 0 && impl_->physical_of(reinterpret_cast<u8*>(e.host + (linear - page)), address)) {
+    if (e.tag == page && e.host != 0 &&
+        impl_->physical_of(reinterpret_cast<u8*>(e.host + (linear - page)), address)) {
         return {true, 0, address};
     }
     if (access != Access::execute) {

@@ -120,8 +120,8 @@ class Mmu final : public MapObserver, public FrameObserver {
     template <Access access>
     u8* hit(u64 linear, unsigned size) const {
         const Table& t = current_[static_cast<unsigned>(access)];
-        const auto& e =
-            *reinterpret_cast<const TlbEntry*>(reinterpret_cast<const u8*>(t.entries) + (linear >> 8 & t.mask));
+        const auto& e = *reinterpret_cast<const TlbEntry*>(reinterpret_cast<const u8*>(t.entries) +
+                                                           (linear >> 8 & t.mask));
         const u64 offset = linear - e.tag;
         if (offset > kPageSize - size) return nullptr;
         return reinterpret_cast<u8*>(e.host + offset);

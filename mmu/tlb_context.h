@@ -57,7 +57,7 @@ struct TlbContext {
     u64 fast_size_ = kFirstSize;
     u64 evictions_ = 0;
     std::array<u64, 64> code_pages_{};  // a filter: pages that were executed from, by hash
-    std::vector<TlbEntry> storage_;  // read, write, execute, then the slow ones (host: physical page)
+    std::vector<TlbEntry> storage_;     // read, write, execute, then the slow ones (host: physical page)
 };
 
 }  // namespace mynah

@@ -26,7 +26,7 @@ Interpreter::Interpreter(Core& core, PhysicalMap& memory)
                core.log.enabled(LogItem::cpu)) {}
 
 void Interpreter::request_exit() {
-    exit_requested_ = true;
+    core_.exit_requested = true;
     core_.attention = true;
 }
 
@@ -91,8 +91,8 @@ std::optional<Exit> Interpreter::attend() {
     Core& c = core_;
     CpuState& s = c.state;
     c.attention = false;
-    if (exit_requested_) {
-        exit_requested_ = false;
+    if (c.exit_requested) {
+        c.exit_requested = false;
         c.attention = true;
         return Exit::request;
     }

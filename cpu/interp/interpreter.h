@@ -56,9 +56,8 @@ class Interpreter {
     const bool tracing_;
     Accelerator* accelerator_ = nullptr;
     std::unordered_set<u64> seen_;  // instructions that in_asm has shown
-    bool exit_requested_ = false;
-    u64 storm_at_ = 0;  // where `retired` stood at the last delivery
-    u32 storm_ = 0;     // deliveries there
+    u64 storm_at_ = 0;              // where `retired` stood at the last delivery
+    u32 storm_ = 0;                 // deliveries there
 };
 
 }  // namespace mynah

@@ -10,6 +10,15 @@ bool interrupt_pending(const Core& core) {
     return apic->pending() || (core.intr_pin && apic->accepts_ext_int());
 }
 
+bool nothing_to_attend(const Core& core) {
+    const CpuState& s = core.state;
+    if (core.exit_requested || core.faulted || s.activity != Activity::running) return false;
+    if (s.pending_debug != 0 || s.debug_shadow || s.interrupt_shadow) return false;
+    if (s.nmi_pending && !s.nmi_blocked) return false;
+    if ((s.dr[7] & 0xFF) != 0 || (s.eflags & (eflags::tf | eflags::rf))) return false;
+    return !(s.eflags & eflags::intr) || !interrupt_pending(core);
+}
+
 u8 acknowledge_interrupt(Core& core) {
     if (core.apic != nullptr && core.apic->pending()) return core.apic->acknowledge();
     return core.host.interrupt_acknowledge();

@@ -7,6 +7,8 @@ namespace mynah {
 
 // INTR asserted by the 8259A or the local APIC, whatever EFLAGS.IF says.
 bool interrupt_pending(const Core& core);
+// Is there nothing for the run loop to do at this boundary, and may instructions go on without its care?
+bool nothing_to_attend(const Core& core);
 // Takes it: INTA to the 8259A, or from IRR to ISR.
 u8 acknowledge_interrupt(Core& core);
 

@@ -48,8 +48,9 @@ namespace handlers {
 
 bool swapgs(Core& core, const Insn&) {
     if (core.cpl() != 0) return core.raise(Vector::gp, 0);
-    std::swap(core.state.seg(Seg::gs).base, core.state.msr.kernel_gs_base);
-    core.update_mode();
+    const u64 base = core.state.seg(Seg::gs).base;
+    core.set_base64(Seg::gs, core.state.msr.kernel_gs_base);
+    core.state.msr.kernel_gs_base = base;
     return true;
 }
 
@@ -57,15 +58,15 @@ bool fs_gs_base(Core& core, const Insn& i) {
     CpuState& s = core.state;
     if (!(s.cr4 & cr4::fsgsbase)) return core.raise(Vector::ud);
     const bool gs = i.op == Op::RDGSBASE || i.op == Op::WRGSBASE;
-    u64& base = s.seg(gs ? Seg::gs : Seg::fs).base;
+    const Seg seg = gs ? Seg::gs : Seg::fs;
+    const u64 base = s.seg(seg).base;
     if (i.op == Op::RDFSBASE || i.op == Op::RDGSBASE) {
         s.gpr[i.rm] = i.osize == 8 ? base : static_cast<u32>(base);
         return true;
     }
     const u64 value = i.osize == 8 ? s.gpr[i.rm] : static_cast<u32>(s.gpr[i.rm]);
     if (!canonical(value)) return core.raise(Vector::gp, 0);
-    base = value;
-    core.update_mode();
+    core.set_base64(seg, value);
     return true;
 }
 

@@ -1,5 +1,5 @@
-// Shifts, multiplication, division, bits and conditions: where the host's undefined flags are not the guest's, they
-// are fixed up (docs/design.md lists the values).
+// Shifts, multiplication, division, bits and conditions: where the host's undefined flags are not the
+// guest's, they are fixed up (docs/design.md lists the values).
 #include "jit/x64/translator.h"
 
 namespace mynah::x64 {
@@ -192,11 +192,13 @@ bool Translator::emit_bits(const Insn& i) {
                 if (home(i.rm) == kNoReg && (size == 4 || !by_imm)) return false;
                 flags_to_host();
                 if (by_imm) {
-                    with_rm_register({.byte = 0xBA, .map = 1, .wide = size == 8, .word = size == 2}, ext, i.rm);
+                    with_rm_register({.byte = 0xBA, .map = 1, .wide = size == 8, .word = size == 2}, ext,
+                                     i.rm);
                     e_.imm8(i.imm & (size * 8 - 1));
                 } else {
                     const Reg n = value_of(i.reg, RCX);
-                    with_rm_register({.byte = i.opcode, .map = 1, .wide = size == 8, .word = size == 2}, n, i.rm);
+                    with_rm_register({.byte = i.opcode, .map = 1, .wide = size == 8, .word = size == 2}, n,
+                                     i.rm);
                 }
             }
             flags_written(flags_.af_junk);
@@ -272,7 +274,8 @@ bool Translator::emit_condition(const Insn& i) {
         } else {
             flags_to_host();
         }
-        const Opcode o{.byte = static_cast<u8>(0x40 | i.cond), .map = 1, .wide = size == 8, .word = size == 2};
+        const Opcode o{
+            .byte = static_cast<u8>(0x40 | i.cond), .map = 1, .wide = size == 8, .word = size == 2};
         const Reg to = value_of(i.reg, RAX);
         i.memory() ? e_.rm(o, to, at(from)) : with_rm_register(o, to, i.rm);
         put_back(i.reg, to, size);

@@ -157,7 +157,8 @@ bool Translator::emit_branch(const Insn& i) {
             branch = false;
             break;
     }
-    if (!branch && entry_->step != call_handler_last) return false;
+    const bool last = index_ + 1 == block_->count;
+    if (!branch && (entry_->step != call_handler_last || !last)) return false;
     // The interpreter executes it; it comes back only if control goes on behind it.
     emit_interpret();
     go_on();

@@ -83,7 +83,8 @@ void Encoder::rm(Opcode o, unsigned reg, const Mem& m) {
     modrm(reg, m);
 }
 
-void Encoder::vex_prefix(const Opcode& o, unsigned reg, unsigned vvvv, unsigned index, unsigned rm, bool l256) {
+void Encoder::vex_prefix(const Opcode& o, unsigned reg, unsigned vvvv, unsigned index, unsigned rm,
+                         bool l256) {
     const unsigned pp = o.prefix == 0x66 ? 1u : o.prefix == 0xF3 ? 2u : o.prefix == 0xF2 ? 3u : 0u;
     const unsigned v = (~vvvv & 15u) << 3 | (l256 ? 4u : 0u) | pp;
     const bool short_form = o.map == 1 && !o.wide && !(index & 8) && !(rm & 8);

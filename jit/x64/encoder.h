@@ -1,5 +1,5 @@
-// Writes x86-64 machine code (SDM vol. 2 ch. 2): one ModRM, REX and VEX encoder, for what the translator makes up
-// and for guest instructions that are re-emitted with other registers.
+// Writes x86-64 machine code (SDM vol. 2 ch. 2): one ModRM, REX and VEX encoder, for what the translator
+// makes up and for guest instructions that are re-emitted with other registers.
 #pragma once
 
 #include <vector>
@@ -30,8 +30,8 @@ inline Mem in_state(i32 disp) {
 // What precedes the ModRM byte.
 struct Opcode {
     u8 byte = 0;
-    u8 map = 0;        // 0: none, 1: 0F, 2: 0F 38, 3: 0F 3A
-    u8 prefix = 0;     // mandatory: 0, 66h, F3h, F2h
+    u8 map = 0;             // 0: none, 1: 0F, 2: 0F 38, 3: 0F 3A
+    u8 prefix = 0;          // mandatory: 0, 66h, F3h, F2h
     bool wide = false;      // REX.W or VEX.W
     bool word = false;      // 66h for 16-bit operands
     bool byte_reg = false;  // ModRM.reg names a byte register (4-7: SPL..DIL, never AH..BH)
@@ -120,7 +120,7 @@ class Encoder {
 
     void jmp(Label l);
     void jcc(unsigned cond, Label l);
-    void jmp_to(const u8* from_executable, const u8* target);   // rel32; `from_executable`: where it will run
+    void jmp_to(const u8* from_executable, const u8* target);  // rel32; `from_executable`: where it will run
     void call_to(const u8* from_executable, const u8* target);
     void jmp_reg(Reg r) { rr(plain(0xFF), 4, r); }
     void jmp_mem(const Mem& m) { rm(plain(0xFF), 4, m); }

@@ -21,11 +21,13 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
     block_flags_.assign(blocks, {});
     block_flags_set_.assign(blocks, 0);
     region.entries.clear();
+    region.host_offsets.clear();
     const u8* const begin = e_.here();
     for (u32 n = 0; n < blocks; ++n) {
         emit_block(n);
         if (e_.full()) break;
     }
+    region.stubs_offset = e_.offset();
     // Stubs may make new ones.
     for (size_t n = 0; n < stubs_.size() && !e_.full(); ++n) {
         const Stub s = stubs_[n];
@@ -67,6 +69,7 @@ void Translator::emit_block(u32 index) {
     flags_ = block_flags_[index];
     e_.bind(block_labels_[index]);
     vectors_known_ = false;
+    attend_at_ = ~u32{0};
     const u64 rip = region_->rip_of(region_->insns[b.first]);
     if (b.poll) emit_poll(b, rip);
     e_.lea(kBudget, at(kBudget, -static_cast<i32>(b.count)));
@@ -74,6 +77,7 @@ void Translator::emit_block(u32 index) {
     for (u32 n = 0; n < b.count; ++n) {
         index_ = n;
         entry_ = &region_->insns[b.first + n];
+        region_->host_offsets.push_back(e_.offset());
         insn_stubs_ = static_cast<u32>(stubs_.size());
         ended = emit_insn();
         if (insn_stubs_ != stubs_.size()) {
@@ -86,6 +90,7 @@ void Translator::emit_block(u32 index) {
                 s.flags = flags_;
             }
         }
+        if (n == attend_at_) attend_behind();
         if (e_.full()) return;
     }
     if (ended) return;
@@ -140,8 +145,9 @@ bool Translator::emit_insn() {
     const Insn& i = entry_->insn;
     if (emit_branch(i)) return true;
     const bool known = emit_move(i) || emit_alu(i) || emit_unary(i) || emit_extend(i) || emit_stack(i) ||
-                       emit_shift(i) || emit_condition(i) || emit_multiply(i) || emit_divide(i) || emit_bits(i) ||
-                       emit_exchange(i) || emit_flag(i) || emit_vector(i);
+                       emit_shift(i) || emit_condition(i) || emit_multiply(i) || emit_divide(i) ||
+                       emit_bits(i) || emit_exchange(i) || emit_flag(i) || emit_interrupt_flag(i) ||
+                       emit_vector(i);
     if (!known) emit_interpret();
     return false;
 }
@@ -210,7 +216,11 @@ void Translator::branch_to(unsigned cond, u64 rip, u32 target) {
     const FlagPlace want = wanted_at(target);
     const bool fits = want.state ? flags_.state : flags_.host && !flags_.af_junk;
     if (fits) return e_.jcc(cond, block_labels_[target]);
-    Stub s{.kind = Stub::edge, .here = e_.label(), .resume = block_labels_[target], .flags = flags_, .wanted = want};
+    Stub s{.kind = Stub::edge,
+           .here = e_.label(),
+           .resume = block_labels_[target],
+           .flags = flags_,
+           .wanted = want};
     e_.jcc(cond, s.here);
     stubs_.push_back(s);
 }
@@ -274,6 +284,11 @@ void Translator::emit_stub(const Stub& s) {
             return;
         case Stub::vectors:
             e_.call_to(e_.here() + delta_, thunks_.load_vectors);
+            e_.jmp(s.resume);
+            return;
+        case Stub::attend:
+            e_.move_imm(RCX, s.site);
+            e_.call_to(e_.here() + delta_, thunks_.attend);
             e_.jmp(s.resume);
             return;
         case Stub::edge:

@@ -1,4 +1,5 @@
-// Arithmetic, logic, moves, the stack. Guest instructions keep their opcodes; registers and memory operands change.
+// Arithmetic, logic, moves, the stack. Guest instructions keep their opcodes; registers and memory operands
+// change.
 #include "jit/x64/translator.h"
 
 namespace mynah::x64 {
@@ -28,7 +29,8 @@ bool Translator::emit_alu(const Insn& i) {
     const unsigned size = i.osize;
     const bool reads_carry = i.op == Op::ADC || i.op == Op::SBB;
     const bool writes = !test && op != kCmpOp;
-    const bool accumulator = test ? i.opcode == 0xA8 || i.opcode == 0xA9 : i.opcode < 0x40 && (i.opcode & 7) >= 4;
+    const bool accumulator =
+        test ? i.opcode == 0xA8 || i.opcode == 0xA9 : i.opcode < 0x40 && (i.opcode & 7) >= 4;
     const bool immediate_form = accumulator || (i.opcode >= 0x80 && i.opcode <= 0x83) || i.opcode >= 0xF6;
     const bool to_reg = !test && i.opcode < 0x40 && (i.opcode & 6) == 2;
     const unsigned rm = accumulator ? unsigned{rax} : i.rm;
@@ -212,7 +214,11 @@ bool Translator::emit_extend(const Insn& i) {
         case Op::MOVZX:
         case Op::MOVSX:
             from_size = i.opcode & 1 ? 2 : 1;
-            o = {.byte = i.opcode, .map = 1, .wide = i.osize == 8, .word = i.osize == 2, .byte_rm = from_size == 1};
+            o = {.byte = i.opcode,
+                 .map = 1,
+                 .wide = i.osize == 8,
+                 .word = i.osize == 2,
+                 .byte_rm = from_size == 1};
             break;
         case Op::MOVSXD:
             if (i.osize != 8) return false;

@@ -7,8 +7,8 @@ namespace {
 constexpr unsigned kAdd = 0, kAnd = 4, kSub = 5, kCmp = 7;
 }
 
-// The operand as a host address form; registers in the state are loaded to RAX (base) and RCX (index). Not for RIP
-// as base.
+// The operand as a host address form; registers in the state are loaded to RAX (base) and RCX (index). Not
+// for RIP as base.
 Mem Translator::address_of(const Insn& i, bool& direct) {
     Mem m{.disp = i.disp};
     direct = true;

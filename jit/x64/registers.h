@@ -1,7 +1,7 @@
 // Where guest registers live in translated code: the same host registers in every region.
 //
-// RAX and RCX are scratch (LAHF, shift counts), R14 is the budget, RSP the host's stack. Four guest registers that
-// compilers use least stay in the state, which GS points at.
+// RAX and RCX are scratch (LAHF, shift counts), R14 is the budget, RSP the host's stack. Four guest registers
+// that compilers use least stay in the state, which GS points at.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace mynah::x64 {
 inline constexpr Reg kBudget = R14;
 
 // By guest register number; kNoReg: in the state.
-inline constexpr std::array<Reg, 16> kHome = {R11, R9,     RDX,    RBX, R10, RBP, RSI,    RDI,
+inline constexpr std::array<Reg, 16> kHome = {R11, R9,     RDX,    RBX,    R10, RBP, RSI,    RDI,
                                               R8,  kNoReg, kNoReg, kNoReg, R12, R13, kNoReg, R15};
 
 // Offsets from the GS base of what translated code touches.

@@ -46,6 +46,8 @@ class Generator {
         emit_callout(reinterpret_cast<const void*>(c_.miss), true);
         t.interpret = here();
         emit_callout(reinterpret_cast<const void*>(c_.interpret), false);
+        t.attend = here();
+        emit_callout(reinterpret_cast<const void*>(c_.attend), false);
         e_.resolve();
         return t;
     }
@@ -114,21 +116,27 @@ class Generator {
         e_.mov(RSI, RCX, false);
         if (pointer) e_.mov(RDX, RAX);
         call(function);
-        const Label leave_now = e_.label(), whole = e_.label();
-        e_.alu_imm(kCmp, RAX, 1);
+        const Label leave_now = e_.label(), other = e_.label(), jump = e_.label();
+        e_.alu_imm(kCmp, RAX, Outcome::leave);
         e_.jcc(kE, leave_now);
         if_vectors(load_vectors_);
-        if (pointer) {
-            e_.rr(plain(0x85, true), RAX, RAX);
-            e_.jcc(kE, whole);
-            load_guest(true);
-            e_.alu_imm(kAdd, RSP, 8);
-            e_.ret();
-            e_.bind(whole);
-        }
+        e_.alu_imm(kCmp, RAX, Outcome::leave);
+        e_.jcc(kA, other);
         load_guest(false);
+        e_.alu(kXor, RAX, RAX, false);
         e_.alu_imm(kAdd, RSP, 8);
         e_.ret();
+        e_.bind(other);
+        e_.alu_imm(kCmp, RAX, Outcome::jump);
+        e_.mov(RAX, RDX);
+        e_.jcc(kE, jump);
+        load_guest(true);
+        e_.alu_imm(kAdd, RSP, 8);
+        e_.ret();
+        e_.bind(jump);
+        load_guest(false);
+        e_.alu_imm(kAdd, RSP, 16);
+        e_.jmp_reg(RAX);
         e_.bind(leave_now);
         e_.alu_imm(kAdd, RSP, 16);
         leave_saved();
@@ -164,7 +172,8 @@ class Generator {
 
 }  // namespace
 
-Thunks generate_thunks(Encoder& e, i64 delta, const StateOffsets& state, const Callouts& callouts, void* context) {
+Thunks generate_thunks(Encoder& e, i64 delta, const StateOffsets& state, const Callouts& callouts,
+                       void* context) {
     return Generator(e, delta, state, callouts, context).run();
 }
 

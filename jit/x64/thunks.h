@@ -5,13 +5,26 @@
 
 namespace mynah::x64 {
 
+// How translated code goes on after a call out.
+struct Outcome {
+    enum Kind : u64 {
+        behind,   // behind the instruction, which has been executed
+        leave,    // to the run loop; state is complete
+        address,  // with the host address in `value`
+        jump,     // at the code in `value`
+    };
+    u64 kind;
+    u64 value = 0;
+};
+
 // What translated code calls. `context` is what was given to generate().
 struct Callouts {
-    // The TLB had no entry for an access. Returns the host address to go on with, 0: the whole instruction has
-    // been executed, go on behind it; 1: leave.
-    u64 (*miss)(void* context, u32 site, u64 linear);
-    // Executes one instruction. 0: go on behind it, 1: leave.
-    u64 (*interpret)(void* context, u32 site);
+    // The TLB had no entry for an access.
+    Outcome (*miss)(void* context, u32 site, u64 linear);
+    // Executes one instruction.
+    Outcome (*interpret)(void* context, u32 site);
+    // The instruction is complete and an event may be due.
+    Outcome (*attend)(void* context, u32 site);
     // Code of the jump target in state.rip, or null: leave.
     const u8* (*lookup)(void* context);
     // The same for a direct jump, which may be patched.
@@ -26,15 +39,19 @@ struct Thunks {
     const u8* lookup = nullptr;
     // Jumped to with the link's number in EAX.
     const u8* link = nullptr;
-    // Called with the site's number in ECX. Flags must be in the state. RAX: linear address, then as Callouts::miss.
+    // Called with the site's number in ECX. Flags must be in the state. RAX: linear address, then as
+    // Callouts::miss.
     const u8* miss = nullptr;
     // Called with the site's number in ECX; returns only to go on.
     const u8* interpret = nullptr;
+    // The same when an event may be due behind the site's instruction.
+    const u8* attend = nullptr;
     // Called: loads the vector registers and MXCSR.
     const u8* load_vectors = nullptr;
 };
 
 // Writes them at the encoder's place. `delta`: from the writable to the executable mapping.
-Thunks generate_thunks(Encoder& e, i64 delta, const StateOffsets& state, const Callouts& callouts, void* context);
+Thunks generate_thunks(Encoder& e, i64 delta, const StateOffsets& state, const Callouts& callouts,
+                       void* context);
 
 }  // namespace mynah::x64

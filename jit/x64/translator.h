@@ -1,10 +1,10 @@
 // A Region becomes host code. One object translates region after region into the code cache.
 //
-// Rules of the generated code. Between guest instructions all guest registers are in their places (registers.h).
-// The arithmetic flags are in the host's EFLAGS, in the state (Core::Accelerated::flags), or in both: FlagPlace says
-// where, at each point. Whatever destroys the host's flags first stores them, so that they are exact wherever the
-// region can be left. An instruction makes its memory accesses before it changes anything; if one misses the TLB the
-// interpreter may execute the whole instruction instead.
+// Rules of the generated code. Between guest instructions all guest registers are in their places
+// (registers.h). The arithmetic flags are in the host's EFLAGS, in the state (Core::Accelerated::flags), or
+// in both: FlagPlace says where, at each point. Whatever destroys the host's flags first stores them, so that
+// they are exact wherever the region can be left. An instruction makes its memory accesses before it changes
+// anything; if one misses the TLB the interpreter may execute the whole instruction instead.
 #pragma once
 
 #include <deque>
@@ -61,13 +61,13 @@ class Translator {
   private:
     // Code behind the region's main line.
     struct Stub {
-        enum Kind : u8 { miss, whole, leave_for, poll, edge, target, vectors } kind;
+        enum Kind : u8 { miss, whole, leave_for, poll, edge, target, vectors, attend } kind;
         Label here{};
         Label resume{};  // miss: where the host address is used; edge: target
         Label done{};    // miss, whole: behind the instruction
         u32 site = 0;
         u64 rip = 0;
-        FlagPlace flags{};  // at the stub; miss, whole: behind the instruction
+        FlagPlace flags{};   // at the stub; miss, whole: behind the instruction
         FlagPlace wanted{};  // edge: at the target
     };
 
@@ -78,13 +78,13 @@ class Translator {
     bool emit_insn();
     void emit_interpret();
     void emit_stub(const Stub& s);
-    void go_to_block(u32 target);                  // jumps, converting flags
+    void go_to_block(u32 target);                        // jumps, converting flags
     void branch_to(unsigned cond, u64 rip, u32 target);  // if `cond`, to a block or out of the region
-    void leave_region(u64 rip, FlagPlace flags);   // to code elsewhere
-    void prepare_for(u32 target);                  // stores the flags if the target wants them there
+    void leave_region(u64 rip, FlagPlace flags);         // to code elsewhere
+    void prepare_for(u32 target);                        // stores the flags if the target wants them there
     FlagPlace& wanted_at(u32 target);
     void flags_to_state();  // clobbers RAX
-    void flags_to_host();  // clobbers RAX
+    void flags_to_host();   // clobbers RAX
     void carry_to_host();
     void flags_written(bool af_junk = false) { flags_ = {.host = true, .state = false, .af_junk = af_junk}; }
     void flags_in_state_only() { flags_ = {.host = false, .state = true, .af_junk = false}; }
@@ -95,7 +95,9 @@ class Translator {
     bool dead_flags() const { return flags_dead_behind(*region_, *block_, index_); }
     // Sequential flow wraps around at the end of the code segment.
     u64 wrap(u64 rip) const {
-        return mode_.code_size == 8 ? rip : mode_.code_size == 4 ? static_cast<u32>(rip) : static_cast<u16>(rip);
+        return mode_.code_size == 8   ? rip
+               : mode_.code_size == 4 ? static_cast<u32>(rip)
+                                      : static_cast<u16>(rip);
     }
     u32 new_site(unsigned size, bool write);
 
@@ -130,7 +132,7 @@ class Translator {
     }
     void immediate(u64 v, unsigned size);
     void move(Reg to, Reg from, unsigned size) { e_.mov(to, from, size == 8); }
-    void load_sized(Reg to, const Mem& m, unsigned size);   // zero-extends
+    void load_sized(Reg to, const Mem& m, unsigned size);  // zero-extends
     void store_sized(const Mem& m, Reg from, unsigned size);
 
     // --- families; false: not theirs, the interpreter executes it ---
@@ -146,12 +148,14 @@ class Translator {
     bool emit_bits(const Insn& i);
     bool emit_condition(const Insn& i);
     bool emit_flag(const Insn& i);
+    bool emit_interrupt_flag(const Insn& i);
+    void attend_behind();  // looks for events behind the current instruction
     bool emit_branch(const Insn& i);
     bool emit_vector(const Insn& i);
 
-    void indirect_target();         // RIP in RAX
+    void indirect_target();  // RIP in RAX
     void direct_target(u64 rip);
-    void check_target();            // RAX: canonical?
+    void check_target();  // RAX: canonical?
     void push_return(u64 rip, unsigned size);
     void fix_multiply_flags(Reg result, unsigned size);
     void need_vectors();
@@ -171,6 +175,7 @@ class Translator {
     const Entry* entry_ = nullptr;
     FlagPlace flags_;
     bool vectors_known_ = false;
+    u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
     std::vector<Label> block_labels_;
     std::vector<FlagPlace> block_flags_;
     std::vector<u8> block_flags_set_;

@@ -1,5 +1,5 @@
-// SSE: re-emitted with the same registers. The guest's vector registers and MXCSR are loaded when first needed and
-// stay in the host's until the code is left or calls out.
+// SSE: re-emitted with the same registers. The guest's vector registers and MXCSR are loaded when first
+// needed and stay in the host's until the code is left or calls out.
 #include "cpu/insn_table.h"
 #include "jit/x64/host.h"
 #include "jit/x64/translator.h"
@@ -150,7 +150,8 @@ bool Translator::emit_vector(const Insn& i) {
         e_.rr(o, reg, i.rm);
     }
     if (has_immediate) e_.imm8(i.imm);
-    if (general_reg != kNoRegister && reg_written && home(general_reg) == kNoReg) e_.store(slot(general_reg), RCX);
+    if (general_reg != kNoRegister && reg_written && home(general_reg) == kNoReg)
+        e_.store(slot(general_reg), RCX);
     if (row.flags_written & eflags::arithmetic) flags_written();
     return true;
 }

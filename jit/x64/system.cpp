@@ -1,0 +1,91 @@
+// Sensitive instructions that translated code does itself: safe operations on the state.
+#include "cpu/interp/steps.h"
+#include "jit/x64/translator.h"
+
+namespace mynah::x64 {
+
+namespace {
+constexpr unsigned kOr = 1, kAnd = 4, kXor = 6;
+constexpr i32 kIf = static_cast<i32>(eflags::intr);
+}  // namespace
+
+void Translator::attend_behind() {
+    before_clobber();
+    const Stub s{.kind = Stub::attend, .here = e_.label(), .resume = e_.label(), .site = new_site(0, false)};
+    e_.rm(plain(0xF7), 0, in_state(s_.eflags));  // TEST
+    e_.imm32(static_cast<u32>(kIf));
+    e_.jcc(kNE, s.here);
+    e_.bind(s.resume);
+    stubs_.push_back(s);
+}
+
+bool Translator::emit_interrupt_flag(const Insn& i) {
+    const unsigned size = i.osize;
+    switch (i.op) {
+        case Op::CLI:
+            if (!mode_.supervisor) return false;
+            before_clobber();
+            e_.alu_imm(kAnd, in_state(s_.eflags), ~kIf, false);
+            return true;
+        case Op::STI: {
+            // The shadow covers the next instruction: it must be here, and no branch.
+            if (!mode_.supervisor || index_ + 2 > block_->count) return false;
+            const Entry& next = entry_[1];
+            const bool last = index_ + 2 == block_->count;
+            if (last &&
+                (next.step == call_handler_last || (next.step != call_handler && next.slow == nullptr)))
+                return false;
+            before_clobber();
+            e_.alu_imm(kOr, in_state(s_.eflags), kIf, false);
+            attend_at_ = index_ + 1;
+            return true;
+        }
+        case Op::PUSHF:
+            if (!(mode_.supervisor || mode_.code_size == 8) || size != mode_.stack_size || size == 2)
+                return false;
+            before_clobber();
+            e_.load(RAX, in_state(s_.flags), false);
+            e_.rr({.byte = 0xB6, .map = 1}, RCX, 4);  // MOVZX ECX, AH
+            e_.alu_imm(kAnd, RCX, 0xD5, false);
+            e_.alu_imm(kAnd, RAX, 1, false);
+            e_.rr(plain(0xC1), 4, RAX);  // SHL EAX, 11
+            e_.imm8(11);
+            e_.alu(kOr, RCX, RAX, false);
+            e_.alu(kOr, RCX, in_state(s_.eflags), false);
+            e_.store(in_state(s_.value), RCX);
+            access_stack(-static_cast<i32>(size), size, true);
+            e_.load(RCX, in_state(s_.value));
+            store_sized(at(RAX), RCX, size);
+            move_stack_pointer(-static_cast<i32>(size));
+            return true;
+        case Op::POPF: {
+            if (!mode_.supervisor || size != mode_.stack_size || size == 2) return false;
+            access_stack(0, size, false);
+            e_.load(RCX, at(RAX), false);
+            e_.mov(RAX, RCX, false);
+            e_.alu(kXor, RAX, in_state(s_.eflags), false);
+            e_.byte(0xA9);  // TEST EAX, imm32: what needs more than a new value
+            e_.imm32(eflags::tf | eflags::df | eflags::nt | eflags::ac | eflags::id | eflags::iopl);
+            e_.jcc(kNE, whole_instead());
+            e_.alu_imm(kAnd, RAX, kIf, false);
+            e_.rm(plain(0x31), RAX, in_state(s_.eflags));
+            e_.mov(RAX, RCX, false);
+            e_.rr(plain(0xC1), 4, RAX);  // SHL EAX, 8
+            e_.imm8(8);
+            e_.alu_imm(kAnd, RAX, 0xD500, false);
+            e_.rr(plain(0xC1), 5, RCX);  // SHR ECX, 11
+            e_.imm8(11);
+            e_.alu_imm(kAnd, RCX, 1, false);
+            e_.alu(kOr, RAX, RCX, false);
+            e_.store(in_state(s_.flags), RAX, false);
+            move_stack_pointer(static_cast<i32>(size));
+            flags_in_state_only();
+            attend_at_ = index_;
+            return true;
+        }
+        default:
+            return false;
+    }
+}
+
+}  // namespace mynah::x64
