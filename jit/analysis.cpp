@@ -48,6 +48,7 @@ class Finder {
 
   private:
     static constexpr u8 kLeader = 1, kExternal = 2;
+    static constexpr u8 kNew = 0, kOpen = 1, kFinished = 2;
 
     void mark(u32 offset, bool external) { leader_[offset] |= external ? kLeader | kExternal : kLeader; }
 
@@ -143,24 +144,55 @@ class Finder {
         region_.insns = std::move(ordered);
     }
 
+    // Every cycle has a block that looks at the budget: targets of the edges that go back in a depth-first
+    // walk.
     void find_polls() {
         auto& blocks = region_.blocks;
+        std::vector<u8> state(blocks.size(), kNew);
         for (u32 n = 0; n < blocks.size(); ++n) {
-            RegionBlock& b = blocks[n];
-            if (b.external) b.poll = true;
-            if (b.taken != kNoBlock && b.taken <= n) blocks[b.taken].poll = true;
-            if (b.next == kNoBlock) continue;
-            // A repeated instruction may use up what was charged; overlapping code may go backwards.
+            // What a repeated instruction leaves of the budget is not known.
+            const RegionBlock& b = blocks[n];
             const Entry& last = region_.insns[b.first + b.count - 1];
-            if (b.next <= n || last.insn.has(insn_flag::rep | insn_flag::repne)) blocks[b.next].poll = true;
+            if (b.next != kNoBlock && last.insn.has(insn_flag::rep | insn_flag::repne))
+                blocks[b.next].poll = true;
         }
-        for (u32 n = static_cast<u32>(blocks.size()); n-- > 0;) {
+        finished_.clear();
+        for (u32 n = 0; n < blocks.size(); ++n) {
+            if (state[n] == kNew) walk(n, state);
+        }
+        for (const u32 n : finished_) {
             RegionBlock& b = blocks[n];
             u32 most = 0;
-            for (const u32 s : {b.next, b.taken}) {
+            for (const u32 s : successors(b)) {
                 if (s != kNoBlock && !blocks[s].poll) most = std::max(most, blocks[s].need);
             }
             b.need = b.count + most;
+        }
+    }
+
+    static std::array<u32, 2> successors(const RegionBlock& b) { return {b.next, b.taken}; }
+
+    void walk(u32 root, std::vector<u8>& state) {
+        struct Step {
+            u32 block;
+            unsigned edge;
+        };
+        std::vector<Step> stack{{root, 0}};
+        state[root] = kOpen;
+        while (!stack.empty()) {
+            Step& top = stack.back();
+            if (top.edge == 2) {
+                state[top.block] = kFinished;
+                finished_.push_back(top.block);
+                stack.pop_back();
+                continue;
+            }
+            const u32 to = successors(region_.blocks[top.block])[top.edge++];
+            if (to == kNoBlock) continue;
+            if (state[to] == kOpen) region_.blocks[to].poll = true;
+            if (state[to] != kNew) continue;
+            state[to] = kOpen;
+            stack.push_back({to, 0});
         }
     }
 
@@ -173,6 +205,7 @@ class Finder {
     std::array<u16, kPageSize> block_at_;
     std::vector<bool> ends_;
     std::vector<u32> work_;
+    std::vector<u32> finished_;
 };
 
 }  // namespace

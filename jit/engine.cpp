@@ -19,9 +19,18 @@ namespace {
 constexpr u64 kFourGib = u64{1} << 32;
 // A region is smaller than this, so that room for one can be told.
 constexpr u64 kMostCode = 256 * KiB;
+// Instructions between two visits to the run loop: bounds what unreturned calls take of the host's stack.
+constexpr u64 kMostAtOnce = 128 * 1024;
 // Regions of a page that were dropped because their code was written; from then on its code has to prove
 // itself.
 constexpr u32 kFewKills = 2;
+
+// A bijection whose values differ in all bits, RIP's included.
+u64 mix(u64 v) {
+    v = (v ^ v >> 30) * 0xBF58476D1CE4E5B9;
+    v = (v ^ v >> 27) * 0x94D049BB133111EB;
+    return v ^ v >> 31;
+}
 
 u32 pack_flags(u32 eflags_bits) {
     return (eflags_bits & 0xD5) << 8 | 0x200 | (eflags_bits & eflags::of ? 1 : 0);
@@ -79,6 +88,7 @@ bool JitEngine::state_in_reach() {
     offsets_.vectors_loaded = offset(&a.vectors_loaded);
     offsets_.x87_loaded = offset(&a.x87_loaded);
     offsets_.host_mxcsr = offset(&a.host_mxcsr);
+    offsets_.host_stack = offset(&a.host_stack);
     offsets_.read_table = offset(&core_.mmu.table(Access::read));
     offsets_.write_table = offset(&core_.mmu.table(Access::write));
     for (unsigned n = 0; n < 8; ++n) offsets_.segment[n] = offset(&core_.shortcut(static_cast<Seg>(n)));
@@ -140,7 +150,7 @@ void JitEngine::renew_space() {
         return;
     }
     epoch_seen_ = core_.mmu.code_epoch();
-    a.space = epoch_seen_ << 12 | (mode_ & 0xFFF);
+    a.space = mix(epoch_seen_ << 12 | (mode_ & 0xFFF));
 }
 
 // --- entering ---
@@ -165,10 +175,12 @@ bool JitEngine::run(const Block& b) {
         f = find(b.host, c.state.rip);
         if (f.code == nullptr) return false;
     }
-    const u64 left = c.stop_at - c.retired;
+    const u64 left = std::min(c.stop_at - c.retired, kMostAtOnce);
     if (left < f.need) return false;
     ++counters_.entries;
-    limit_ = c.stop_at;
+    stop_at_ = c.stop_at;
+    limit_ = c.retired + left;
+    unwind_ = false;
     Core::Accelerated& a = c.accelerated;
     a.budget = left;
     a.flags = pack_flags(c.state.flags.get());
@@ -327,7 +339,7 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
     c.block_retired = c.retired;
     if (handler) {
         c.current = nullptr;
-        c.block_limit = c.stop_at;
+        c.block_limit = limit_;
         (void)e.handler(c, e.insn);
         if (c.faulted) {
             c.state.rip = rip;
@@ -367,7 +379,7 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
 x64::Outcome JitEngine::go_on() {
     Core& c = core_;
     constexpr x64::Outcome kLeave{x64::Outcome::leave};
-    if (flush_ || c.stop_at != limit_ || c.retired >= limit_ || !nothing_to_attend(c)) {
+    if (flush_ || unwind_ || c.stop_at != stop_at_ || c.retired >= limit_ || !nothing_to_attend(c)) {
         c.attention = true;
         return kLeave;
     }
@@ -387,7 +399,7 @@ const u8* JitEngine::lookup(u64 rip) {
     if (host == nullptr || core_.attention || flush_) return nullptr;
     const Found f = find(host, rip);
     if (f.code == nullptr) return nullptr;
-    targets_[x64::target_index(rip)] = {rip, f.code, core_.accelerated.space, 0};
+    targets_[x64::target_index(rip)] = {rip ^ core_.accelerated.space, f.code};
     return f.code;
 }
 
@@ -411,7 +423,7 @@ void JitEngine::patch(Link& l, const u8* target) {
 }
 
 void JitEngine::unpatch(Link& l) {
-    store_le<u32>(l.jump + 1, 0);
+    store_le<u32>(l.jump + 1, l.unlinked);
     l.to = nullptr;
 }
 
@@ -432,7 +444,8 @@ void JitEngine::kill(Region& region) {
         x64::Target& t = targets_[x64::target_index(e.rip)];
         if (t.code == e.code) t = {};
     }
-    if (running_) core_.attention = true;
+    // The host's stack may lead back to it.
+    if (running_) core_.attention = unwind_ = true;
 }
 
 void JitEngine::frame_written(PhysicalAddress address, u64 length) {

@@ -104,7 +104,9 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     u32 mode_ = 0;         // index of the current one
     u32 mode_seen_ = ~0u;  // Core::Accelerated::mode_changes at that time
     u64 epoch_seen_ = 0;
-    u64 limit_ = 0;  // Core::stop_at when the code was entered
+    u64 limit_ = 0;        // of `retired`: where the code that runs leaves at the latest
+    u64 stop_at_ = 0;      // Core::stop_at when it was entered
+    bool unwind_ = false;  // the host's stack may lead to a dropped region
     bool flush_ = false;
     bool running_ = false;
     Entry single_[2];

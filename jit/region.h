@@ -45,9 +45,9 @@ struct RegionBlock {
     u32 next = kNoBlock;     // where it falls through to, if that is in the region
     u32 taken = kNoBlock;    // target of its branch, likewise
     bool external = false;   // may be entered from outside
-    bool poll = false;       // looks at the budget: external, or the target of a backward branch
+    bool poll = false;       // looks at the budget whenever it is entered
     bool truncated = false;  // ends before an instruction that is not translated: the interpreter goes on
-    u32 need = 0;            // a poll block: the most instructions until the next poll
+    u32 need = 0;            // the most instructions from here to the next poll
 };
 
 struct Region;

@@ -8,7 +8,7 @@ namespace mynah {
 namespace {
 
 // Instructions between two looks at the host. A fraction of a millisecond.
-constexpr u64 kSlice = 20'000;
+constexpr u64 kSlice = 100'000;
 
 }  // namespace
 

@@ -6,7 +6,7 @@ namespace mynah::x64 {
 
 namespace {
 
-constexpr unsigned kAnd = 4, kXor = 6, kCmp = 7;
+constexpr unsigned kAdd = 0, kAnd = 4, kXor = 6, kCmp = 7;
 
 u64 cut(u64 v, unsigned size) {
     return size == 8 ? v : size == 4 ? static_cast<u32>(v) : static_cast<u16>(v);
@@ -18,39 +18,70 @@ bool canonical(u64 a) {
 
 }  // namespace
 
-// RIP in RAX, flags in the state: to its code, through the table of targets.
-void Translator::indirect_target() {
-    const Stub s{.kind = Stub::target, .here = e_.label(), .rip = kRipInRax};
+// The flags are in the state.
+void Translator::indirect_target(bool call, Label landing) {
+    const Stub s{.kind = Stub::target, .here = e_.label(), .resume = landing, .rip = kRipInRax, .call = call};
     e_.rorx(RCX, RAX, 12, false);
     e_.alu(kXor, RCX, RAX, false);
     e_.alu_imm(kAnd, RCX, static_cast<i32>(kTargets - 1), false);
-    e_.rr(plain(0xC1), 4, RCX);  // SHL ECX, 5
-    e_.imm8(5);
-    e_.alu(0, RCX, in_state(s_.targets));
+    e_.rr(plain(0xC1), 4, RCX);  // SHL ECX, 4
+    e_.imm8(4);
+    e_.alu(kAdd, RCX, in_state(s_.targets));
+    e_.alu(kXor, RAX, in_state(s_.space));
     e_.alu(kCmp, RAX, at(RCX));
     e_.jcc(kNE, s.here);
-    e_.load(RAX, at(RCX, 16));
-    e_.alu(kCmp, RAX, in_state(s_.space));
-    // Keep RIP in RAX for who looks it up.
-    e_.load(RAX, at(RCX));
-    e_.jcc(kNE, s.here);
-    e_.jmp_mem(at(RCX, 8));
+    call ? e_.call_mem(at(RCX, 8)) : e_.jmp_mem(at(RCX, 8));
     stubs_.push_back(s);
 }
 
 // The same where RIP is known.
-void Translator::direct_target(u64 rip) {
-    const Stub s{.kind = Stub::target, .here = e_.label(), .rip = rip};
+void Translator::direct_target(u64 rip, bool call, Label landing) {
+    const Stub s{.kind = Stub::target, .here = e_.label(), .resume = landing, .rip = rip, .call = call};
     const i32 entry = static_cast<i32>(target_index(rip) * sizeof(Target));
     e_.load(RCX, in_state(s_.targets));
     e_.move_imm(RAX, rip);
+    e_.alu(kXor, RAX, in_state(s_.space));
     e_.alu(kCmp, RAX, at(RCX, entry));
     e_.jcc(kNE, s.here);
-    e_.load(RAX, in_state(s_.space));
-    e_.alu(kCmp, RAX, at(RCX, entry + 16));
-    e_.jcc(kNE, s.here);
-    e_.jmp_mem(at(RCX, entry + 8));
+    call ? e_.call_mem(at(RCX, entry + 8)) : e_.jmp_mem(at(RCX, entry + 8));
     stubs_.push_back(s);
+}
+
+// Calls and returns are the host's as well, so that the host predicts returns. Beside each return address the
+// host's stack has the space in which the call was made; a return that does not fit goes through the table.
+// The budget bounds the stack's depth, and leaving drops it.
+void Translator::call_region(u64 rip, Label landing) {
+    e_.push_mem(in_state(s_.space));
+    if (rip - region_->page_rip >= kPageSize) return direct_target(rip, true, landing);
+    Stub s{.kind = Stub::unlinked, .here = e_.label(), .number = static_cast<u32>(links_.size())};
+    links_.push_back({.jump = e_.here(), .unlinked = 0, .from = region_, .to = nullptr, .rip = rip});
+    e_.call(s.here);
+    stubs_.push_back(s);
+}
+
+// Where a call comes back to, with RIP in RAX.
+void Translator::land(const RegionBlock& b, u64 behind, unsigned size, Label landing) {
+    e_.bind(landing);
+    flags_ = {};
+    const bool wide = size == 8;
+    if (wide && static_cast<i64>(behind) != static_cast<i32>(behind)) {
+        e_.move_imm(RCX, behind);
+        e_.alu(kCmp, RAX, RCX);
+    } else {
+        e_.rr(plain(0x81, wide), kCmp, RAX);
+        e_.imm32(behind);
+    }
+    const Stub odd{.kind = Stub::odd_return, .here = e_.label()};
+    e_.jcc(kNE, odd.here);
+    stubs_.push_back(odd);
+    e_.load(RCX, in_state(s_.space));
+    e_.alu(kCmp, RCX, at(RSP));
+    e_.jcc(kNE, odd.here);
+    e_.lea(RSP, at(RSP, 8));
+    if (b.next == kNoBlock) return leave_region(behind, flags_);
+    const RegionBlock& next = region_->blocks[b.next];
+    if (!next.poll) emit_poll(next, behind);
+    go_to_block(b.next);
 }
 
 void Translator::push_return(u64 rip, unsigned size) {
@@ -117,18 +148,21 @@ bool Translator::emit_branch(const Insn& i) {
             branch_to(i.op == Op::LOOP ? kNE : kE, target, b.taken);
             go_on();
             return true;
-        case Op::CALL:
+        case Op::CALL: {
             if (!stack_fits || (mode_.code_size == 8 && !canonical(target))) break;
-            push_return(cut(behind, i.osize), i.osize);
-            leave_region(target, flags_);
+            push_return(behind, i.osize);
+            const Label landing = e_.label();
+            call_region(target, landing);
+            land(b, behind, i.osize, landing);
             return true;
+        }
         case Op::RET: {
             if (!stack_fits) break;
             access_stack(0, i.osize, false);
             load_sized(RAX, at(RAX), i.osize);
             check_target();
             move_stack_pointer(static_cast<i32>(i.osize + static_cast<u16>(i.imm)));
-            indirect_target();
+            e_.ret();
             return true;
         }
         case Op::JMP_IND:
@@ -142,12 +176,17 @@ bool Translator::emit_branch(const Insn& i) {
                 move(RAX, value_of(i.rm, RAX), i.osize);
             }
             check_target();
-            if (i.op == Op::CALL_IND) {
-                e_.store(in_state(s_.value), RAX);
-                push_return(cut(behind, i.osize), i.osize);
-                e_.load(RAX, in_state(s_.value));
+            if (i.op == Op::JMP_IND) {
+                indirect_target();
+                return true;
             }
-            indirect_target();
+            e_.store(in_state(s_.value), RAX);
+            push_return(behind, i.osize);
+            e_.load(RAX, in_state(s_.value));
+            e_.push_mem(in_state(s_.space));
+            const Label landing = e_.label();
+            indirect_target(true, landing);
+            land(b, behind, i.osize, landing);
             return true;
         }
         case Op::LOOPE:
@@ -165,15 +204,13 @@ bool Translator::emit_branch(const Insn& i) {
     return true;
 }
 
-// A target that is not canonical faults at the branch.
+// A target that is not canonical faults at the branch: bits 47 to 63 are alike in the others.
 void Translator::check_target() {
     if (mode_.code_size != 8) return;
-    e_.mov(RCX, RAX);
-    e_.rr(plain(0xC1, true), 4, RCX);  // SHL, SAR by 16
-    e_.imm8(16);
-    e_.rr(plain(0xC1, true), 7, RCX);
-    e_.imm8(16);
-    e_.alu(kCmp, RCX, RAX);
+    e_.rorx(RCX, RAX, 47, true);
+    e_.lea(RCX, at(RCX, 1), false);
+    e_.rr(plain(0xF7), 0, RCX);  // TEST ECX, bits 1 to 16
+    e_.imm32(0x1FFFE);
     e_.jcc(kNE, whole_instead());
 }
 

@@ -160,6 +160,22 @@ void Encoder::jcc(unsigned cond, Label l) {
     imm32(0);
 }
 
+void Encoder::call(Label l) {
+    if (!reserve()) return;
+    byte(0xE8);
+    fixups_.push_back({offset(), l.id});
+    imm32(0);
+}
+
+void Encoder::lea_label(Reg to, Label l) {
+    if (!reserve()) return;
+    byte(static_cast<u8>(0x48 | (to & 8 ? 4 : 0)));
+    byte(0x8D);
+    byte(static_cast<u8>((to & 7) << 3 | 5));  // [rip + disp32]
+    fixups_.push_back({offset(), l.id});
+    imm32(0);
+}
+
 void Encoder::jmp_to(const u8* from_executable, const u8* target) {
     if (!reserve()) return;
     byte(0xE9);

@@ -120,11 +120,15 @@ class Encoder {
 
     void jmp(Label l);
     void jcc(unsigned cond, Label l);
+    void call(Label l);
+    void lea_label(Reg to, Label l);
     void jmp_to(const u8* from_executable, const u8* target);  // rel32; `from_executable`: where it will run
     void call_to(const u8* from_executable, const u8* target);
     void jmp_reg(Reg r) { rr(plain(0xFF), 4, r); }
     void jmp_mem(const Mem& m) { rm(plain(0xFF), 4, m); }
     void call_reg(Reg r) { rr(plain(0xFF), 2, r); }
+    void call_mem(const Mem& m) { rm(plain(0xFF), 2, m); }
+    void push_mem(const Mem& m) { rm(plain(0xFF), 6, m); }
     void push(Reg r);
     void pop(Reg r);
     void ret() { byte(0xC3); }

@@ -5,7 +5,7 @@
 namespace mynah::x64 {
 
 namespace {
-constexpr unsigned kCmp = 7;
+constexpr unsigned kXor = 6, kCmp = 7;
 constexpr u8 kLahf = 0x9F, kSahf = 0x9E;
 }  // namespace
 
@@ -28,13 +28,13 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
         if (e_.full()) break;
     }
     region.stubs_offset = e_.offset();
+    for (u32 n = 0; n < blocks && !e_.full(); ++n) {
+        if (region.blocks[n].external) emit_external_entry(n);
+    }
     // Stubs may make new ones.
     for (size_t n = 0; n < stubs_.size() && !e_.full(); ++n) {
         const Stub s = stubs_[n];
         emit_stub(s);
-    }
-    for (u32 n = 0; n < blocks && !e_.full(); ++n) {
-        if (region.blocks[n].external) emit_external_entry(n);
     }
     if (e_.full()) {
         sites_.resize(first_site);
@@ -42,6 +42,7 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
         return false;
     }
     e_.resolve();
+    for (size_t n = first_link; n < links_.size(); ++n) links_[n].unlinked = load_le<u32>(links_[n].jump + 1);
     region.code = begin + delta_;
     region.code_bytes = static_cast<u32>(e_.here() - begin);
     return true;
@@ -50,7 +51,8 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
 FlagPlace& Translator::wanted_at(u32 target) {
     if (!block_flags_set_[target]) {
         // The first edge decides; who looks at the budget has them in the state.
-        const bool in_state = region_->blocks[target].poll || flags_.state || flags_.af_junk;
+        const RegionBlock& b = region_->blocks[target];
+        const bool in_state = b.poll || b.external || flags_.state || flags_.af_junk;
         block_flags_[target] = {.host = !in_state, .state = in_state, .af_junk = false};
         block_flags_set_[target] = 1;
     }
@@ -105,9 +107,16 @@ void Translator::emit_block(u32 index) {
 void Translator::emit_external_entry(u32 index) {
     const RegionBlock& b = region_->blocks[index];
     const u64 rip = region_->rip_of(region_->insns[b.first]);
-    // Polls and externals have the flags in the state: the block itself is the entry.
-    region_->entries.push_back(
-        {rip, b.need, e_.here() - e_.offset() + e_.offset_of(block_labels_[index]) + delta_});
+    // Externals have the flags in the state, as who comes from outside.
+    const u8* code = e_.here() + delta_;
+    if (b.poll) {
+        code += static_cast<i64>(e_.offset_of(block_labels_[index])) - e_.offset();
+    } else {
+        flags_ = {};
+        emit_poll(b, rip);
+        e_.jmp(block_labels_[index]);
+    }
+    region_->entries.push_back({rip, b.need, code});
 }
 
 void Translator::emit_poll(const RegionBlock& b, u64 rip) {
@@ -278,10 +287,21 @@ void Translator::emit_stub(const Stub& s) {
             e_.jmp_to(e_.here() + delta_, thunks_.exit);
             return;
         case Stub::target:
-            if (s.rip != kRipInRax) e_.move_imm(RAX, s.rip);
+            s.rip == kRipInRax ? e_.alu(kXor, RAX, in_state(s_.space)) : e_.move_imm(RAX, s.rip);
             e_.store(in_state(s_.rip), RAX);
+            if (s.call) {
+                e_.lea_label(RCX, s.resume);
+                e_.push(RCX);
+            }
             e_.jmp_to(e_.here() + delta_, thunks_.lookup);
             return;
+        case Stub::unlinked:
+            e_.move_imm(RAX, s.number);
+            e_.jmp_to(e_.here() + delta_, thunks_.link);
+            return;
+        case Stub::odd_return:
+            e_.lea(RSP, at(RSP, 8));
+            return indirect_target();
         case Stub::vectors:
             e_.call_to(e_.here() + delta_, thunks_.load_vectors);
             e_.jmp(s.resume);

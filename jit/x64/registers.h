@@ -31,6 +31,7 @@ struct StateOffsets {
     i32 vectors_loaded;
     i32 x87_loaded;
     i32 host_mxcsr;
+    i32 host_stack;
     i32 read_table, write_table;  // Mmu::Table
     std::array<i32, 8> segment;   // Core::SegShortcut
 };

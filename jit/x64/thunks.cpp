@@ -19,24 +19,32 @@ class Generator {
         emit_load_vectors();
         t.load_vectors = load_vectors_;
         exit_tail_ = here();
-        e_.alu_imm(kAdd, RSP, 8);
+        e_.load(RSP, in_state(s_.host_stack));
         for (const Reg r : {R15, R14, R13, R12, RBP, RBX}) e_.pop(r);
         e_.ret();
 
         t.enter = reinterpret_cast<void (*)(const u8*)>(reinterpret_cast<std::uintptr_t>(here()));
         for (const Reg r : {RBX, RBP, R12, R13, R14, R15}) e_.push(r);
-        e_.alu_imm(kSub, RSP, 8);
+        e_.store(in_state(s_.host_stack), RSP);
+        e_.alu_imm(kSub, RSP, 24);
         e_.mov(RAX, RDI);
+        const Label bottom = e_.label();
+        e_.lea_label(RCX, bottom);
+        e_.store(at(RSP), RCX);
         load_guest(false);
         e_.jmp_reg(RAX);
+        // A return with no call before it: RIP in RAX. The popped address is still there.
+        e_.bind(bottom);
+        e_.alu_imm(kSub, RSP, 8);
+        e_.store(in_state(s_.rip), RAX);
 
-        t.exit = here();
-        store_guest();
-        leave();
         t.lookup = here();
         store_guest();
         call(reinterpret_cast<const void*>(c_.lookup));
         jump_or_leave();
+        t.exit = here();
+        store_guest();
+        leave();
         t.link = here();
         store_guest();
         e_.mov(RSI, RAX, false);

@@ -16,12 +16,10 @@ namespace mynah::x64 {
 
 // What a jump found: one entry of the table of targets that translated code looks up.
 struct Target {
-    u64 rip;
+    u64 key;  // RIP ^ Core::Accelerated::space
     const u8* code;
-    u64 space;  // Core::Accelerated::space for which that holds
-    u64 unused;
 };
-static_assert(sizeof(Target) == 32, "generated code indexes by 32");
+static_assert(sizeof(Target) == 16, "generated code indexes by 16");
 inline constexpr u32 kTargets = 4096;
 inline u32 target_index(u64 rip) {
     return (std::rotr(static_cast<u32>(rip), 12) ^ static_cast<u32>(rip)) & (kTargets - 1);
@@ -34,7 +32,7 @@ struct FlagPlace {
     bool af_junk = false;  // the host's AF is not the guest's, which is 0
 };
 
-// Stub::rip of a jump whose target the code works out.
+// Stub::rip of a jump whose target the code works out (RAX ^ space).
 inline constexpr u64 kRipInRax = 0xDEAD'0000'0000'0001;
 
 class Translator {
@@ -61,13 +59,26 @@ class Translator {
   private:
     // Code behind the region's main line.
     struct Stub {
-        enum Kind : u8 { miss, whole, leave_for, poll, edge, target, vectors, attend } kind;
+        enum Kind : u8 {
+            miss,
+            whole,
+            leave_for,
+            poll,
+            edge,
+            target,
+            vectors,
+            attend,
+            unlinked,
+            odd_return
+        } kind;
         Label here{};
         Label resume{};  // miss: where the host address is used; edge: target
         Label done{};    // miss, whole: behind the instruction
         u32 site = 0;
         u64 rip = 0;
         FlagPlace flags{};   // at the stub; miss, whole: behind the instruction
+        bool call = false;   // target, unlinked: a call
+        u32 number = 0;      // unlinked: of the link
         FlagPlace wanted{};  // edge: at the target
     };
 
@@ -153,9 +164,12 @@ class Translator {
     bool emit_branch(const Insn& i);
     bool emit_vector(const Insn& i);
 
-    void indirect_target();  // RIP in RAX
-    void direct_target(u64 rip);
+    // To the code of the RIP in RAX. A call comes back to `landing`.
+    void indirect_target(bool call = false, Label landing = {});
+    void direct_target(u64 rip, bool call = false, Label landing = {});
     void check_target();  // RAX: canonical?
+    void call_region(u64 rip, Label landing);
+    void land(const RegionBlock& b, u64 behind, unsigned size, Label landing);
     void push_return(u64 rip, unsigned size);
     void fix_multiply_flags(Reg result, unsigned size);
     void need_vectors();
