@@ -2,7 +2,10 @@
 // that no page is ever writable and executable at one address.
 #pragma once
 
-#include "base/host_memory.h"
+#include <utility>
+
+#include "base/result.h"
+#include "base/types.h"
 
 namespace mynah {
 
@@ -21,18 +24,20 @@ class HostCode {
     HostCode& operator=(const HostCode&) = delete;
     ~HostCode();
 
-    u8* writable() const { return memory_.data(); }
+    u8* writable() const { return writable_; }
     const u8* executable() const { return executable_; }
-    u64 size() const { return memory_.size(); }
+    u64 size() const { return size_; }
 
   private:
     void swap(HostCode& other) noexcept {
-        std::swap(memory_, other.memory_);
+        std::swap(writable_, other.writable_);
         std::swap(executable_, other.executable_);
+        std::swap(size_, other.size_);
     }
 
-    HostMemory memory_;
-    const u8* executable_ = nullptr;
+    u8* writable_ = nullptr;
+    u8* executable_ = nullptr;
+    u64 size_ = 0;
 };
 
 }  // namespace mynah

@@ -103,6 +103,8 @@ const std::vector<OptionRow>& option_rows() {
         {"machine", "pc", "the same as -M", call<&P::machine>},
         {"accel", "jit|interp|verify[,tb-size=MiB]", "how guest code runs (tcg means jit)",
          call<&P::accelerator>, true},
+        {"perfmap", "", "name translated code in /tmp/perf-PID.map for Linux perf",
+         [](P& p, S) -> Status { return p.config().perf_map = true, Ok{}; }},
         {"kernel", "FILE", "boot a bzImage, multiboot or PVH kernel without firmware",
          [](P& p, S v) -> Status { return p.config().kernel = v, Ok{}; }},
         {"initrd", "FILE", "initial RAM disk, or multiboot modules: \"a args,b args\"",

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "cpu/decoder.h"
@@ -61,6 +63,8 @@ std::unique_ptr<JitEngine> JitEngine::create(Core& core, PhysicalMap& memory, co
     std::unique_ptr<JitEngine> engine(new JitEngine(core, memory, std::move(*code)));
     if (!engine->state_in_reach()) return nullptr;
     engine->generate_thunks();
+    if (options.perf_map)
+        engine->perf_map_.reset(std::fopen(fmt::format("/tmp/perf-{}.map", getpid()).c_str(), "w"));
     engine->flush();
     return engine;
 }
@@ -248,8 +252,23 @@ Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
     ++counters_.regions;
     counters_.instructions += region->insns.size();
     if (core_.log.enabled(LogItem::out_asm)) log_code(*region);
+    if (perf_map_ != nullptr) name_for_perf(*region);
     regions_.push_back(std::move(region));
     return regions_.back().get();
+}
+
+// A line for each block: start, length, name.
+void JitEngine::name_for_perf(const Region& r) {
+    for (size_t n = 0; n < r.blocks.size(); ++n) {
+        const RegionBlock& b = r.blocks[n];
+        const u32 from = r.host_offsets[b.first];
+        const u32 to = n + 1 < r.blocks.size() ? r.host_offsets[r.blocks[n + 1].first] : r.stubs_offset;
+        fmt::print(perf_map_.get(), "{:x} {:x} guest_{:x}\n", reinterpret_cast<u64>(r.code + from), to - from,
+                   r.page_rip + b.begin);
+    }
+    fmt::print(perf_map_.get(), "{:x} {:x} guest_{:x}_stubs\n", reinterpret_cast<u64>(r.code + r.stubs_offset),
+               r.code_bytes - r.stubs_offset, r.key.rip);
+    std::fflush(perf_map_.get());
 }
 
 void JitEngine::log_code(const Region& r) const {

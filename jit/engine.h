@@ -2,6 +2,7 @@
 // changes.
 #pragma once
 
+#include <cstdio>
 #include <deque>
 #include <memory>
 #include <unordered_map>
@@ -76,6 +77,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     // The host address of code at `rip` if it is mapped and in RAM; never faults.
     const u8* fetch(u64 rip, PhysicalAddress* address);
     void log_code(const Region& region) const;
+    void name_for_perf(const Region& region);
     void kill(Region& region);
     void flush();
     void patch(Link& l, const u8* target);
@@ -111,6 +113,10 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     bool running_ = false;
     Entry single_[2];
     Block single_block_{};
+    struct Close {
+        void operator()(std::FILE* f) const { std::fclose(f); }
+    };
+    std::unique_ptr<std::FILE, Close> perf_map_;
     JitCounters counters_;
 };
 

@@ -8,6 +8,7 @@
 namespace mynah {
 
 struct JitOptions {
+    bool perf_map = false;      // name regions in /tmp/perf-PID.map for Linux perf
     u64 code_bytes = 64 * MiB;  // bound of the code cache; when it is full everything is translated anew
 };
 

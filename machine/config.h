@@ -49,6 +49,7 @@ struct MachineConfig {
     std::string cpu = "max";
     unsigned cpus = 1;
     AccelKind accel = AccelKind::jit;
+    bool perf_map = false;             // -perfmap
     u64 translation_bytes = 64 * MiB;  // tb-size: bound of the translated code
     ClockMode clock = ClockMode::realtime;
     unsigned icount_shift = 0;  // deterministic: 2^shift ns an instruction

@@ -91,6 +91,49 @@ bool Translator::emit_shift(const Insn& i) {
     return true;
 }
 
+// OF, undefined for counts above 1, is whether the sign changed.
+bool Translator::emit_double_shift(const Insn& i) {
+    if ((i.op != Op::SHLD && i.op != Op::SHRD) || i.osize < 4) return false;
+    const unsigned size = i.osize;
+    const bool wide = size == 8;
+    const bool by_cl = i.opcode & 1;
+    const unsigned mask = wide ? 63 : 31;
+    if (i.memory() || home(i.rm) == kNoReg || (!by_cl && (i.imm & mask) == 0)) return false;
+    const Reg to = home(i.rm);
+    const bool dead = dead_flags();
+    if (!dead) {
+        flags_to_state();
+        e_.store(in_state(s_.value), to);
+    }
+    const Reg from = value_of(i.reg, RAX);
+    if (by_cl) e_.mov(RCX, home(rcx), false);
+    e_.rr({.byte = i.opcode, .map = 1, .wide = wide}, from, to);
+    if (!by_cl) e_.imm8(i.imm & mask);
+    if (dead) {
+        flags_written(true);
+        return true;
+    }
+    const Label kept = e_.label();
+    e_.byte(0x9F);  // LAHF
+    e_.byte(0x80);  // AND AH, ~10h
+    e_.byte(0xE4);
+    e_.byte(0xEF);
+    if (by_cl) {
+        e_.rr(plain(0xF6), 0, RCX);  // TEST CL, mask
+        e_.imm8(mask);
+        e_.jcc(kE, kept);
+    }
+    e_.load(RCX, in_state(s_.value));
+    e_.alu(6, RCX, to);  // XOR
+    e_.rr(plain(0xC1, wide), 5, RCX);  // SHR
+    e_.imm8(size * 8 - 1);
+    e_.rr(plain(0x8A), RAX, RCX);
+    e_.store(in_state(s_.flags), RAX, false);
+    e_.bind(kept);
+    flags_in_state_only();
+    return true;
+}
+
 // CF and OF are set from the multiplication (still in the host's flags); the others are those of the result.
 void Translator::fix_multiply_flags(Reg result, unsigned size) {
     e_.rr({.byte = 0x90, .map = 1, .byte_rm = true}, 0, RAX);  // SETO AL

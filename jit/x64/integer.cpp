@@ -80,6 +80,48 @@ bool Translator::emit_alu(const Insn& i) {
     return true;
 }
 
+// AH, CH, DH and BH: the registers go to RCX and RAX, whose high bytes the host can name.
+bool Translator::emit_high_byte(const Insn& i) {
+    if (!high_byte(i)) return false;
+    constexpr unsigned kAh = 4, kCh = 5;
+    const bool test = i.op == Op::TEST, mov = i.op == Op::MOV;
+    const bool alu = (i.op >= Op::ADD && i.op <= Op::CMP) || test;
+    if (!alu && !mov) return false;
+    const auto guest = [](unsigned r) { return r >= kHighByte ? r - kHighByte : r; };
+    const unsigned op = alu && !test ? static_cast<unsigned>(i.op) - static_cast<unsigned>(Op::ADD) : 0;
+    const bool writes = mov || (!test && op != kCmpOp);
+    const bool immediate_form = (i.opcode >= 0x80 && i.opcode <= 0x83) || i.opcode >= 0xF6 || i.opcode == 0xC6 ||
+                                (i.opcode >= 0xB0 && i.opcode <= 0xB7);
+    const bool to_reg = (i.opcode < 0x40 && (i.opcode & 6) == 2 && !test) || i.opcode == 0x8A;
+    const auto byte = static_cast<u8>(mov ? 0x88 : test ? 0x84 : op << 3);
+    const auto operate = [&](unsigned to, auto emit) {
+        e_.mov(RCX, home(guest(to)));
+        if (i.op == Op::ADC || i.op == Op::SBB) carry_to_host();
+        emit(to >= kHighByte ? kCh : 1u);
+        if (writes) e_.mov(home(guest(to)), RCX);
+    };
+    if (i.memory()) {
+        access(i, 1, writes && !to_reg);
+        e_.mov(RCX, home(guest(i.reg)));
+        if (i.op == Op::ADC || i.op == Op::SBB) carry_to_host();
+        e_.rm(plain(static_cast<u8>(byte | (to_reg ? 2 : 0))), kCh, at(RAX));
+        if (to_reg && writes) e_.mov(home(guest(i.reg)), RCX);
+    } else if (immediate_form) {
+        operate(mov && i.opcode < 0xC0 ? i.reg : i.rm, [&](unsigned to) {
+            e_.rr(plain(mov ? 0xC6 : test ? 0xF6 : 0x80), op, to);
+            e_.imm8(i.imm);
+        });
+    } else {
+        const unsigned from = to_reg ? i.rm : i.reg;
+        operate(to_reg ? i.reg : i.rm, [&](unsigned to) {
+            e_.mov(RAX, home(guest(from)));
+            e_.rr(plain(byte), from >= kHighByte ? kAh : 0, to);
+        });
+    }
+    if (!mov) flags_written();
+    return true;
+}
+
 bool Translator::emit_unary(const Insn& i) {
     u8 byte;
     unsigned ext;

@@ -154,6 +154,8 @@ class Translator {
     bool emit_exchange(const Insn& i);
     bool emit_stack(const Insn& i);
     bool emit_shift(const Insn& i);
+    bool emit_double_shift(const Insn& i);
+    bool emit_high_byte(const Insn& i);
     bool emit_multiply(const Insn& i);
     bool emit_divide(const Insn& i);
     bool emit_bits(const Insn& i);
