@@ -23,8 +23,10 @@ constexpr Immediate immediate_of(const InsnRow& row) {
         if (o.kind == OperandKind::J) result = o.size == OperandSize::b ? Immediate::jb : Immediate::jz;
         if (o.kind == OperandKind::A) result = Immediate::ap;
         if (o.kind == OperandKind::O) result = Immediate::moffs;
+        if (o.kind == OperandKind::L) result = Immediate::ib;
         if (o.kind != OperandKind::I) continue;
         switch (o.size) {
+            case OperandSize::none:
             case OperandSize::b:
                 result = result == Immediate::iw ? Immediate::iw_ib : Immediate::ib;
                 break;
@@ -54,7 +56,8 @@ constexpr Entry make_entry(const InsnRow& row) {
     e.osize = row.osize;
     e.immediate = immediate_of(row);
     e.feature = row.feature;
-    e.code_sizes = static_cast<u8>((in_code32(row) ? 2 | 4 : 0) | (in_code64(row) ? 8 : 0));
+    if (row.lig) e.vex |= vex_attr::ignore_l;
+    if (row.has(row_attr::vsib) || row.has(row_attr::vsibh)) e.vex |= vex_attr::vsib;
     unsigned a = 0;
     if (row.modrm) a |= entry_attr::modrm;
     if (row.mod == ModConstraint::ignored) a |= entry_attr::mod_ignored;
@@ -62,8 +65,9 @@ constexpr Entry make_entry(const InsnRow& row) {
     if (row.has(row_attr::ends_block)) a |= entry_attr::ends_block;
     if (row.has(row_attr::prot)) a |= entry_attr::prot;
     if (row.has(row_attr::lahf_lm)) a |= entry_attr::lahf_lm;
+    if (row.vex) a |= entry_attr::prot;
     if (row.prefix == MandatoryPrefix::f2 || row.prefix == MandatoryPrefix::f3) a |= entry_attr::mandatory;
-    if (row.rex_w == 0) a |= entry_attr::w_pair;
+    if (row.rex_w == 0 && !row.vex) a |= entry_attr::w_pair;
     for (const Operand& o : row.operands) {
         const bool byte = o.size == OperandSize::b;
         switch (o.kind) {
@@ -85,6 +89,13 @@ constexpr Entry make_entry(const InsnRow& row) {
             case C:
             case D:
                 a |= entry_attr::check_reg;
+                break;
+            case H:
+            case B:
+                e.vex |= vex_attr::vvvv;
+                break;
+            case L:
+                e.vex |= vex_attr::register4;
                 break;
             case P:
                 a |= entry_attr::narrow_reg;
@@ -122,8 +133,7 @@ constexpr void put(Tables& t, u16& slot, unsigned row) {
     t.slots[(slot & ~kByRm) + static_cast<unsigned>(r.rm)] = static_cast<u16>(row);
 }
 
-constexpr void fill_opcode(Tables& t, bool code64, unsigned map, unsigned opcode, const unsigned* rows,
-                           unsigned count) {
+constexpr void fill_opcode(Tables& t, Node& node, const unsigned* rows, unsigned count) {
     bool by_prefix = false, by_reg = false;
     for (unsigned i = 0; i < count; ++i) {
         const InsnRow& r = kRows[rows[i]];
@@ -131,7 +141,6 @@ constexpr void fill_opcode(Tables& t, bool code64, unsigned map, unsigned opcode
         if (r.reg >= 0 || r.rm >= 0 || r.mod == ModConstraint::memory || r.mod == ModConstraint::reg)
             by_reg = true;
     }
-    Node& node = t.nodes[code64][map][opcode];
     node.kind = kind_of(by_prefix, by_reg);
     if (node.kind == NodeKind::row) {
         node.base = static_cast<u16>(rows[count - 1]);
@@ -185,9 +194,16 @@ struct RowList {
 constexpr u16 find_row(OpcodeMap map, u8 opcode, Op op) {
     for (unsigned i = 0; i < kRowCount; ++i) {
         const InsnRow& r = kRows[i];
-        if (r.map == map && r.opcode == opcode && r.op == op) return static_cast<u16>(i);
+        if (!r.vex && r.map == map && r.opcode == opcode && r.op == op) return static_cast<u16>(i);
     }
     table_parser::bad_row();
+}
+
+// Is the row met under this VEX.W << 1 | VEX.L?
+constexpr bool has_vex_form(const InsnRow& r, bool code64, unsigned form) {
+    const int w = static_cast<int>(form >> 1), l = static_cast<int>(form & 1);
+    if (r.rex_w >= 0 && r.rex_w != w && (code64 || !r.has(row_attr::wig32))) return false;
+    return r.vex_l < 0 || r.vex_l == l;
 }
 
 constexpr Tables build() {
@@ -197,21 +213,30 @@ constexpr Tables build() {
             for (Node& node : map) node = {};
         }
     }
-    // Rows of each opcode, in table order: first[], next[] are linked lists.
-    unsigned first[kOpcodeMaps][256] = {}, last[kOpcodeMaps][256] = {};
+    for (auto& code : t.vex_nodes) {
+        for (auto& map : code) {
+            for (auto& form : map) {
+                for (Node& node : form) node = {};
+            }
+        }
+    }
+    // Rows of each opcode, in table order: first[], next[] are linked lists. The maps with VEX come last.
+    constexpr unsigned kMaps = kOpcodeMaps + kVexMaps;
+    unsigned first[kMaps][256] = {}, last[kMaps][256] = {};
     unsigned next[kRowCount * 16 + 1] = {}, row_at[kRowCount * 16 + 1] = {};
     unsigned items = 0;
     for (unsigned row = 0; row < kRowCount; ++row) {
         const InsnRow& r = kRows[row];
         t.entries[row] = make_entry(r);
-        if (r.rex_w == 1) {
+        if (r.rex_w == 1 && !r.vex) {
             // Stands behind its W0 twin and is reached through it.
             const InsnRow& twin = kRows[row - 1];
             if (twin.rex_w != 0 || twin.opcode != r.opcode || twin.map != r.map) table_parser::bad_row();
             continue;
         }
         for (unsigned i = 0; i < r.opcode_count; ++i) {
-            const unsigned opcode = r.opcode + i, map = static_cast<unsigned>(r.map);
+            const unsigned opcode = r.opcode + i;
+            const unsigned map = static_cast<unsigned>(r.map) + (r.vex ? kOpcodeMaps - 1 : 0);
             row_at[++items] = row;
             if (first[map][opcode] == 0)
                 first[map][opcode] = items;
@@ -220,15 +245,23 @@ constexpr Tables build() {
             last[map][opcode] = items;
         }
     }
-    for (unsigned map = 0; map < kOpcodeMaps; ++map) {
+    for (unsigned map = 0; map < kMaps; ++map) {
+        const unsigned forms = map < kOpcodeMaps ? 1 : 4;
         for (unsigned opcode = 0; opcode < 256; ++opcode) {
-            for (unsigned code64 = 0; code64 < 2; ++code64) {
+            if (!first[map][opcode]) continue;
+            for (unsigned n = 0; n < 2 * forms; ++n) {
+                const unsigned code64 = n & 1, form = n >> 1;
                 RowList list{};
                 for (unsigned i = first[map][opcode]; i; i = next[i]) {
                     const InsnRow& r = kRows[row_at[i]];
-                    if (code64 ? in_code64(r) : in_code32(r)) list.rows[list.count++] = row_at[i];
+                    if (!(code64 ? in_code64(r) : in_code32(r))) continue;
+                    if (r.vex && !has_vex_form(r, code64, form)) continue;
+                    list.rows[list.count++] = row_at[i];
                 }
-                if (list.count) fill_opcode(t, code64, map, opcode, list.rows, list.count);
+                if (!list.count) continue;
+                Node& node = map < kOpcodeMaps ? t.nodes[code64][map][opcode]
+                                               : t.vex_nodes[code64][map - kOpcodeMaps][form][opcode];
+                fill_opcode(t, node, list.rows, list.count);
             }
         }
     }

@@ -23,6 +23,13 @@ struct Node {
     NodeKind kind = NodeKind::row;
 };
 
+namespace vex_attr {
+inline constexpr u8 vvvv = 1 << 0;      // vvvv names an operand; else it must be 1111b
+inline constexpr u8 ignore_l = 1 << 1;  // LIG
+inline constexpr u8 vsib = 1 << 2;
+inline constexpr u8 register4 = 1 << 3;  // the immediate names a register
+}  // namespace vex_attr
+
 enum class Immediate : u8 { none, ib, ibs, iw, iz, iv, jb, jz, ap, moffs, iw_ib };
 
 namespace entry_attr {
@@ -51,16 +58,18 @@ struct Entry {
     OsizeRule osize{};
     Immediate immediate{};
     Feature feature{};
-    u8 code_sizes = 0;  // code sizes (2, 4, 8) in which the row exists, or'ed
+    u8 vex = 0;  // vex_attr
 };
 static_assert(sizeof(Entry) == 8);
 
-inline constexpr unsigned kMaxRows = 1536;
-inline constexpr unsigned kMaxSlots = 16 * 1024;
+inline constexpr unsigned kMaxRows = 2048;
+inline constexpr unsigned kMaxSlots = 28 * 1024;
+inline constexpr unsigned kVexMaps = 3;
 
 struct Tables {
-    Node nodes[2][kOpcodeMaps][256];  // first: 64-bit code
-    u8 operand_sizes[9][3][4];        // Insn::osize by [OsizeRule][code size >> 1, 4 as 2][REX.W << 1 | 66h]
+    Node nodes[2][kOpcodeMaps][256];      // first: 64-bit code
+    Node vex_nodes[2][kVexMaps][4][256];  // first: 64-bit code; third: VEX.W << 1 | VEX.L
+    u8 operand_sizes[9][3][4];  // Insn::osize by [OsizeRule][code size >> 1, 4 as 2][REX.W << 1 | 66h]
     Entry entries[kMaxRows];
     u16 slots[kMaxSlots];
     unsigned slots_used = 0;

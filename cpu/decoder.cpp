@@ -44,7 +44,12 @@ class Decoder {
     DecodeStatus decode() {
         if (!prefixes()) return DecodeStatus::truncated;
         insn_.asize = address_size();
-        const DecodeStatus found = find_row();
+        bool vex = false;
+        if ((opcode_ & 0xFE) == 0xC4) [[unlikely]] {
+            if (p_ == end_) return DecodeStatus::truncated;
+            vex = mode_.code_size == 8 || *p_ >= 0xC0;  // else LES, LDS
+        }
+        const DecodeStatus found = vex ? find_vex_row() : find_row();
         if (found != DecodeStatus::ok) return found;
 
         const Entry& e = tables.entries[insn_.row];
@@ -67,6 +72,7 @@ class Decoder {
         }
         if (e.immediate != Immediate::none && !immediate(e.immediate)) return DecodeStatus::truncated;
 
+        if (vex && !vex_operands(e.vex)) return DecodeStatus::invalid;
         u16 f = insn_.flags;
         if (rep_ && !(a & entry_attr::mandatory)) f |= rep_ == 2 ? insn_flag::rep : insn_flag::repne;
         if (a & entry_attr::ends_block) f |= insn_flag::ends_block;
@@ -149,18 +155,8 @@ class Decoder {
         }
         const Node node = tables.nodes[mode_.code_size >> 3][map][opcode_];
         unsigned row = node.base;
-        if (node.kind != NodeKind::row) {
-            const unsigned prefix = rep_ ? rep_ : static_cast<unsigned>(opsize_);
-            if (node.kind == NodeKind::prefix) {
-                row = tables.slots[row + prefix];
-            } else {
-                if (p_ == end_) return DecodeStatus::truncated;
-                const unsigned modrm = *p_;
-                const unsigned mod_reg = (modrm >> 3 & 7) | (modrm >= 0xC0 ? 8 : 0);
-                row = tables.slots[row + mod_reg + (node.kind == NodeKind::full ? prefix * 16 : 0)];
-                if ((row & kByRm) && row != kInvalid)
-                    row = tables.slots[(row & ~unsigned{kByRm}) + (modrm & 7)];
-            }
+        if (node.kind != NodeKind::row && !look_up(node, rep_ ? rep_ : static_cast<unsigned>(opsize_), row)) {
+            return DecodeStatus::truncated;
         }
         if (row == kInvalid) return DecodeStatus::invalid;
         const Entry* e = &tables.entries[row];
@@ -180,6 +176,64 @@ class Decoder {
         }
         insn_.row = static_cast<u16>(row);
         return DecodeStatus::ok;
+    }
+
+    // False: the ModRM byte is missing.
+    [[gnu::always_inline]] bool look_up(Node node, unsigned prefix, unsigned& row) const {
+        if (node.kind == NodeKind::prefix) {
+            row = tables.slots[row + prefix];
+            return true;
+        }
+        if (p_ == end_) return false;
+        const unsigned modrm = *p_;
+        const unsigned mod_reg = (modrm >> 3 & 7) | (modrm >= 0xC0 ? 8 : 0);
+        row = tables.slots[row + mod_reg + (node.kind == NodeKind::full ? prefix * 16 : 0)];
+        if ((row & kByRm) && row != kInvalid) row = tables.slots[(row & ~unsigned{kByRm}) + (modrm & 7)];
+        return true;
+    }
+
+    // Behind C4 or C5 (SDM vol. 2A 2.3.5).
+    DecodeStatus find_vex_row() {
+        if (rep_ || opsize_ || rex_ || (insn_.flags & insn_flag::lock)) return DecodeStatus::invalid;
+        if (!mode_.descriptors) return DecodeStatus::invalid;
+        const bool three = opcode_ == 0xC4;
+        if (end_ - p_ < (three ? 3 : 2)) {
+            p_ = end_;
+            return DecodeStatus::truncated;
+        }
+        const unsigned first = *p_++, last = three ? *p_++ : first;
+        const unsigned map = three ? first & 31 : 1, w = three ? last >> 7 : 0, l = last >> 2 & 1;
+        opcode_ = *p_++;
+        if (map == 0 || map > kVexMaps) return DecodeStatus::invalid;
+        const bool code64 = mode_.code_size == 8;
+        vvvv_ = static_cast<u8>(~last >> 3 & 15);
+        if (code64) rex_ = static_cast<u8>((three ? ~first >> 5 & 7 : ~first >> 5 & 4) | w << 3);
+        insn_.flags |= insn_flag::vex | (l ? insn_flag::vex_l : 0) | (rex_ & rex_w ? insn_flag::rex_w : 0);
+
+        const Node node = tables.vex_nodes[code64][map - 1][w << 1 | l][opcode_];
+        unsigned row = node.base;
+        if (node.kind != NodeKind::row && !look_up(node, last & 3, row)) return DecodeStatus::truncated;
+        if (row == kInvalid) return DecodeStatus::invalid;
+        if (!(mode_.features >> static_cast<unsigned>(tables.entries[row].feature) & 1))
+            return DecodeStatus::invalid;
+        insn_.row = static_cast<u16>(row);
+        return DecodeStatus::ok;
+    }
+
+    // Once all else is there. False: #UD.
+    bool vex_operands(u8 a) {
+        if (!(a & vex_attr::vvvv) && vvvv_ != 0) return false;
+        if (mode_.code_size != 8) {
+            vvvv_ &= 7;
+            if (a & vex_attr::register4) insn_.imm &= 0x7F;
+        }
+        insn_.vvvv = vvvv_;
+        if (a & vex_attr::ignore_l) insn_.flags &= static_cast<u16>(~insn_flag::vex_l);
+        if (!(a & vex_attr::vsib)) return true;
+        if (!sib_ || insn_.asize == 2) return false;
+        insn_.index = vector_index_;
+        // Destination, index and mask must be three registers (SDM vol. 2C VPGATHERDD).
+        return insn_.reg != insn_.index && insn_.reg != vvvv_ && insn_.index != vvvv_;
     }
 
     // Without REX, byte registers 4-7 are AH, CH, DH, BH.
@@ -232,6 +286,8 @@ class Decoder {
             const unsigned sib = *p_++;
             const unsigned index = (sib >> 3 & 7) | (rex_ & rex_x) << 2;
             insn_.scale = static_cast<u8>(sib >> 6);
+            sib_ = true;
+            vector_index_ = static_cast<u8>(index);
             if (index != 4) insn_.index = static_cast<u8>(index);
             base = sib & 7;
             if (base == 5 && mod == 0) {
@@ -332,6 +388,9 @@ class Decoder {
     u8 rex_ = 0;
     u8 rep_ = 0;  // 2: F3, 3: F2, as in MandatoryPrefix
     bool opsize_ = false;
+    bool sib_ = false;
+    u8 vector_index_ = 0;  // with SIB: the index as the number of a vector register
+    u8 vvvv_ = 0;
     Seg override_ = Seg::ds;
 };
 

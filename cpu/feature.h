@@ -34,7 +34,9 @@ enum class Feature : u8 {
     popcnt,
     cx16,
     aes,
+    aes_avx,  // the VEX forms of AES: AES and AVX
     pclmulqdq,
+    pclmulqdq_avx,  // likewise
     movbe,
     rdrand,
     rdseed,

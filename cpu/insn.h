@@ -26,6 +26,7 @@ inline constexpr u16 seg_override = 1 << 8;
 inline constexpr u16 ends_block = 1 << 9;  // branches, mode changes, HLT...: nothing is predecoded behind it
 inline constexpr u16 rex = 1 << 10;
 inline constexpr u16 vex = 1 << 11;
+inline constexpr u16 vex_l = 1 << 12;  // 256-bit operands
 }  // namespace insn_flag
 
 struct Insn {
@@ -38,12 +39,12 @@ struct Insn {
     u8 asize = 0;       // address size in bytes: 2, 4, 8
     Seg seg = Seg::ds;  // of the memory operand, after overrides and defaults
     u8 base = kNoRegister;
-    u8 index = kNoRegister;
-    u8 scale = 0;   // shift count 0-3
+    u8 index = kNoRegister;  // of a gather: the vector register
+    u8 scale = 0;            // shift count 0-3
     u8 reg = 0;     // ModRM.reg (or the register in the opcode's low bits), REX applied, kHighByte applied
     u8 rm = 0;      // ModRM.rm when it names a register, likewise
     u8 cond = 0;    // low four bits of the opcode: the condition of Jcc, SETcc, CMOVcc, FCMOVcc
-    u8 vvvv = 0;    // VEX.vvvv; without VEX the ModRM byte (FOP of the x87)
+    u8 vvvv = 0;    // VEX.vvvv, the right way up; without VEX the ModRM byte (FOP of the x87)
     u8 opcode = 0;  // last opcode byte: x87 and other families that dispatch on it
     u16 flags = 0;  // insn_flag
 

@@ -8,7 +8,7 @@ namespace mynah {
 namespace {
 
 struct OpNames {
-    const char* names[static_cast<std::size_t>(Op::PCLMULQDQ) + 1];
+    const char* names[static_cast<std::size_t>(Op::VFNMSUBSD) + 1];
 };
 constexpr OpNames kOpNames = {{
     "INVALID",
@@ -42,6 +42,7 @@ std::string mnemonic(const Insn& i) {
 
 unsigned operand_bytes(const Insn& i, const Operand& o, u8 code_size) {
     const bool memory = i.memory();
+    const unsigned vector = i.has(insn_flag::vex_l) ? 32 : 16;
     switch (o.size) {
         case OperandSize::none:
             return 0;
@@ -57,7 +58,17 @@ unsigned operand_bytes(const Insn& i, const Operand& o, u8 code_size) {
         case OperandSize::t:
             return 10;
         case OperandSize::x:
+            return vector;
+        case OperandSize::xh:
+            return vector / 2;
+        case OperandSize::xq:
+            return vector / 4;
+        case OperandSize::xe:
+            return vector / 8;
+        case OperandSize::dq:
             return 16;
+        case OperandSize::qq:
+            return 32;
         case OperandSize::v:
             return i.osize;
         case OperandSize::z:

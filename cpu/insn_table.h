@@ -14,7 +14,7 @@
 
 namespace mynah {
 
-// Opcode maps (SDM vol. 2A 2.1.2). The VEX maps have the numbers of their mmmmm field; no rows yet.
+// Opcode maps (SDM vol. 2A 2.1.2), with VEX those of mmmmm = 1, 2 and 3.
 enum class OpcodeMap : u8 { one_byte, x0f, x0f38, x0f3a };
 inline constexpr unsigned kOpcodeMaps = 4;
 
@@ -38,12 +38,15 @@ enum class OperandKind : u8 {
     Z,     // register in the opcode's low bits
     X,     // DS:rSI (segment can be overridden)
     Y,     // ES:rDI
-    V,     // ModRM.reg: XMM
-    W,     // ModRM.rm: XMM or memory
-    U,     // ModRM.rm: XMM only
+    V,     // ModRM.reg: XMM, YMM
+    W,     // ModRM.rm: XMM, YMM or memory
+    U,     // ModRM.rm: XMM, YMM only
     P,     // ModRM.reg: MMX
     Q,     // ModRM.rm: MMX or memory
     N,     // ModRM.rm: MMX only
+    H,     // VEX.vvvv: vector register
+    B,     // VEX.vvvv: general register
+    L,     // bits 7-4 of the immediate: vector register
     gpr,   // the fixed general register `fixed`
     sreg,  // the fixed segment register `fixed`
     st0,
@@ -55,13 +58,18 @@ enum class OperandKind : u8 {
 
 enum class OperandSize : u8 {
     none,
-    b,     // 1
-    bs,    // 1, an immediate sign-extended to the operand size
-    w,     // 2
-    d,     // 4
-    q,     // 8
-    t,     // 10
-    x,     // 16
+    b,   // 1
+    bs,  // 1, an immediate sign-extended to the operand size
+    w,   // 2
+    d,   // 4
+    q,   // 8
+    t,   // 10
+    x,   // 16; with VEX.L 32
+    xh,  // a half, a quarter and an eighth of it
+    xq,
+    xe,
+    dq,    // 16
+    qq,    // 32
     v,     // 2, 4, 8: Insn::osize
     z,     // 2, 4, 4
     y,     // 4, 8
@@ -112,12 +120,15 @@ inline constexpr u32 no64 = 1 << 6;
 inline constexpr u32 prot = 1 << 7;        // #UD in real and virtual-8086 mode
 inline constexpr u32 cpl0 = 1 << 8;        // #GP(0) when CPL > 0
 inline constexpr u32 iopl = 1 << 9;        // sensitive to IOPL, VME or the I/O permission map
-inline constexpr u32 align = 1 << 10;      // 16-byte memory operand must be aligned
+inline constexpr u32 align = 1 << 10;      // 16- or 32-byte memory operand must be aligned
 inline constexpr u32 bitstring = 1 << 11;  // BT family: a register bit offset reaches beyond the operand
 inline constexpr u32 by_asize = 1 << 12;   // mnemonic goes by address size
 inline constexpr u32 no_access =
     1 << 13;  // the ModRM memory operand is not accessed (LEA, NOP, PREFETCH, INVLPG)
 inline constexpr u32 lahf_lm = 1 << 14;  // needs Feature::lahf_lm in 64-bit code
+inline constexpr u32 vsib = 1 << 15;     // the memory operand's index is a vector register
+inline constexpr u32 vsibh = 1 << 16;    // likewise, of half the instruction's size
+inline constexpr u32 wig32 = 1 << 17;    // VEX.W is ignored outside of 64-bit code
 }  // namespace row_attr
 
 // What kind of memory a form touches. Of an instruction with an operand, operand_class() tells more.
@@ -135,7 +146,10 @@ struct InsnRow {
     ModConstraint mod = ModConstraint::either;
     i8 reg = -1;    // required ModRM.reg, or -1
     i8 rm = -1;     // required ModRM.rm, or -1
-    i8 rex_w = -1;  // required REX.W, or -1
+    i8 rex_w = -1;  // required REX.W or VEX.W, or -1
+    i8 vex_l = -1;  // required VEX.L, or -1
+    bool vex = false;
+    bool lig = false;  // VEX.L is ignored
     std::array<Operand, 4> operands{};
     u32 flags_read = 0;       // eflags bits
     u32 flags_written = 0;    // with a value the SDM defines

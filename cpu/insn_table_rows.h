@@ -74,9 +74,46 @@ constexpr u32 parse_flag_letters(std::string_view letters) {
     return f;
 }
 
+// VEX.L.pp.map.W, the map alone being necessary.
+constexpr void parse_vex(InsnRow& row, std::string_view word) {
+    row.vex = true;
+    row.prefix = MandatoryPrefix::none;
+    bool map = false;
+    while (!word.empty()) {
+        const auto end = word.find('.');
+        const std::string_view part = word.substr(0, end);
+        word.remove_prefix(end == word.npos ? word.size() : end + 1);
+        if (part == "128" || part == "LZ") {
+            row.vex_l = 0;
+        } else if (part == "256") {
+            row.vex_l = 1;
+        } else if (part == "LIG") {
+            row.lig = true;
+        } else if (part == "66") {
+            row.prefix = MandatoryPrefix::x66;
+        } else if (part == "F3") {
+            row.prefix = MandatoryPrefix::f3;
+        } else if (part == "F2") {
+            row.prefix = MandatoryPrefix::f2;
+        } else if (part == "W0" || part == "W1") {
+            row.rex_w = static_cast<i8>(part[1] - '0');
+        } else if (part.starts_with("0F")) {
+            map = true;
+            row.map = part == "0F" ? OpcodeMap::x0f : part == "0F38" ? OpcodeMap::x0f38 : OpcodeMap::x0f3a;
+        } else if (part != "VEX" && part != "WIG") {
+            bad_row();
+        }
+    }
+    if (!map) bad_row();
+}
+
 constexpr void parse_encoding(InsnRow& row, std::string_view text) {
     Words words{text};
     unsigned bytes = 0;
+    if (text.starts_with("VEX.")) {
+        parse_vex(row, words.next());
+        bytes = 1;
+    }
     for (std::string_view w = words.next(); !w.empty(); w = words.next()) {
         if (w == "NP") {
             row.prefix = MandatoryPrefix::none;
@@ -96,7 +133,10 @@ constexpr void parse_encoding(InsnRow& row, std::string_view text) {
         } else {
             const u8 byte = static_cast<u8>(hex_digit(w[0]) << 4 | hex_digit(w[1]));
             if (w.size() == 4 && w[2] == '+') row.opcode_count = w[3] == 'r' ? 8 : 16;
-            if (bytes == 0 && byte == 0x66) {
+            if (row.vex) {
+                row.opcode = byte;
+                bytes = 2;
+            } else if (bytes == 0 && byte == 0x66) {
                 row.prefix = MandatoryPrefix::x66;
             } else if (bytes == 0 && byte == 0xF3) {
                 row.prefix = MandatoryPrefix::f3;
@@ -122,14 +162,16 @@ constexpr OperandSize parse_size(std::string_view s) {
     constexpr struct {
         std::string_view name;
         OperandSize size;
-    } kSizes[] = {{"", OperandSize::none},     {"none", OperandSize::none}, {"b", OperandSize::b},
-                  {"bs", OperandSize::bs},     {"w", OperandSize::w},       {"d", OperandSize::d},
-                  {"q", OperandSize::q},       {"t", OperandSize::t},       {"x", OperandSize::x},
-                  {"v", OperandSize::v},       {"z", OperandSize::z},       {"y", OperandSize::y},
-                  {"m", OperandSize::m},       {"p", OperandSize::p},       {"a", OperandSize::a},
-                  {"s", OperandSize::s},       {"vw", OperandSize::vw},     {"zw", OperandSize::zw},
-                  {"dw", OperandSize::dw},     {"db", OperandSize::db},     {"env", OperandSize::env},
-                  {"save", OperandSize::save}, {"fx", OperandSize::fx},     {"xs", OperandSize::xs}};
+    } kSizes[] = {{"", OperandSize::none}, {"none", OperandSize::none}, {"b", OperandSize::b},
+                  {"bs", OperandSize::bs}, {"w", OperandSize::w},       {"d", OperandSize::d},
+                  {"q", OperandSize::q},   {"t", OperandSize::t},       {"x", OperandSize::x},
+                  {"xh", OperandSize::xh}, {"xq", OperandSize::xq},     {"xe", OperandSize::xe},
+                  {"dq", OperandSize::dq}, {"qq", OperandSize::qq},     {"v", OperandSize::v},
+                  {"z", OperandSize::z},   {"y", OperandSize::y},       {"m", OperandSize::m},
+                  {"p", OperandSize::p},   {"a", OperandSize::a},       {"s", OperandSize::s},
+                  {"vw", OperandSize::vw}, {"zw", OperandSize::zw},     {"dw", OperandSize::dw},
+                  {"db", OperandSize::db}, {"env", OperandSize::env},   {"save", OperandSize::save},
+                  {"fx", OperandSize::fx}, {"xs", OperandSize::xs}};
     for (const auto& e : kSizes) {
         if (e.name == s) return e.size;
     }
@@ -167,7 +209,7 @@ constexpr bool parse_fixed(Operand& o, std::string_view w) {
 }
 
 constexpr OperandKind parse_kind(char c) {
-    constexpr std::string_view kLetters = "EGIJMOASCDRZXYVWUPQN";
+    constexpr std::string_view kLetters = "EGIJMOASCDRZXYVWUPQNHBL";
     const auto at = kLetters.find(c);
     if (at == kLetters.npos) bad_row();
     return static_cast<OperandKind>(at + 1);
@@ -234,7 +276,9 @@ constexpr Feature parse_feature(std::string_view s) {
                      {"popcnt", popcnt},
                      {"cx16", cx16},
                      {"aes", aes},
+                     {"aes_avx", aes_avx},
                      {"pclmulqdq", pclmulqdq},
+                     {"pclmulqdq_avx", pclmulqdq_avx},
                      {"movbe", movbe},
                      {"rdrand", rdrand},
                      {"rdseed", rdseed},
@@ -251,6 +295,11 @@ constexpr Feature parse_feature(std::string_view s) {
                      {"rdtscp", rdtscp},
                      {"lzcnt", lzcnt},
                      {"bmi1", bmi1},
+                     {"bmi2", bmi2},
+                     {"avx", avx},
+                     {"avx2", avx2},
+                     {"f16c", f16c},
+                     {"fma", fma},
                      {"prefetchw", prefetchw},
                      {"hint_nop", hint_nop}};
     for (const auto& f : kFeatures) {
@@ -282,6 +331,7 @@ constexpr OsizeRule default_osize(const InsnRow& row) {
             case I:
             case M:
             case O:
+            case B:
             case Z:
             case X:
             case Y:
@@ -319,7 +369,8 @@ constexpr void parse_attributes(InsnRow& row, std::string_view text) {
         {"ends", row_attr::ends_block},  {"fault", row_attr::fault},       {"only64", row_attr::only64},
         {"no64", row_attr::no64},        {"prot", row_attr::prot},         {"cpl0", row_attr::cpl0},
         {"iopl", row_attr::iopl},        {"align", row_attr::align},       {"bitstring", row_attr::bitstring},
-        {"byasize", row_attr::by_asize}, {"nofault", row_attr::no_access}, {"lahf_lm64", row_attr::lahf_lm}};
+        {"byasize", row_attr::by_asize}, {"nofault", row_attr::no_access}, {"lahf_lm64", row_attr::lahf_lm},
+        {"vsib", row_attr::vsib},        {"vsibh", row_attr::vsibh},       {"wig32", row_attr::wig32}};
     Words words{text};
     for (std::string_view w = words.next(); !w.empty(); w = words.next()) {
         if (w.starts_with("f=")) {

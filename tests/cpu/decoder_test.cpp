@@ -137,9 +137,35 @@ TEST(Decoder, RowsThatNeedDescriptors) {
     EXPECT_EQ(decode_bytes(2, {0x63, 0xC0}, false).status, DecodeStatus::invalid);
 }
 
-TEST(Decoder, VexBytesAreInvalidSoFar) {
-    EXPECT_EQ(decode_bytes(8, {0xC5, 0xF8, 0x77}).status, DecodeStatus::invalid);
-    EXPECT_EQ(decode_bytes(4, {0xC5, 0xF8, 0x77}).status, DecodeStatus::invalid);
+TEST(Decoder, Vex) {
+    const auto status = [](u8 code_size, std::vector<int> bytes, bool descriptors = true) {
+        const std::vector<u8> code(bytes.begin(), bytes.end());
+        Insn i;
+        return decode(code, {code_size, descriptors}, i);
+    };
+    const std::vector<int> vzeroupper{0xC5, 0xF8, 0x77};
+    for (const u8 code_size : {u8{2}, u8{4}, u8{8}})
+        EXPECT_EQ(status(code_size, vzeroupper), DecodeStatus::ok);
+    EXPECT_EQ(status(2, vzeroupper, false), DecodeStatus::invalid);
+    EXPECT_EQ(status(8, {0xC5, 0xF0, 0x77}), DecodeStatus::invalid);  // vvvv
+    for (const int prefix : {0x66, 0xF2, 0xF3, 0xF0, 0x48})
+        EXPECT_EQ(status(8, {prefix, 0xC5, 0xF8, 0x77}), DecodeStatus::invalid) << prefix;
+    EXPECT_EQ(status(8, {0x67, 0x64, 0xC5, 0xF8, 0x77}), DecodeStatus::ok);
+    EXPECT_EQ(status(8, {0xC4, 0xE0, 0x78, 0x77}), DecodeStatus::invalid);           // no map 0
+    EXPECT_EQ(status(8, {0xC4, 0xE2, 0xFD, 0x0C, 0xC0}), DecodeStatus::invalid);     // VPERMILPS with W
+    EXPECT_EQ(status(8, {0xC4, 0xE3, 0x79, 0x06, 0xC0, 0}), DecodeStatus::invalid);  // VPERM2F128 without L
+    EXPECT_EQ(status(8, {0xC4, 0xE2, 0x71, 0x90, 0x04, 0x10}),
+              DecodeStatus::ok);  // VPGATHERDD xmm0, [rax+xmm2]
+    EXPECT_EQ(status(8, {0xC4, 0xE2, 0x71, 0x90, 0x04, 0x08}), DecodeStatus::invalid);  // index is the mask
+    EXPECT_EQ(status(8, {0xC4, 0xE2, 0x71, 0x90, 0x00}), DecodeStatus::invalid);        // no SIB
+    EXPECT_EQ(status(2, {0xC4, 0xE2, 0x71, 0x90, 0x04, 0x10}), DecodeStatus::invalid);  // 16-bit address
+    EXPECT_EQ(decode_bytes(8, {0xC5, 0xF4, 0x58, 0xC2}, true, ~FeatureSet(Feature::avx).gating()).status,
+              DecodeStatus::invalid);
+    const Insn add = decode_bytes(8, {0xC4, 0x41, 0x2C, 0x58, 0xC3}).insn;  // vaddps ymm8, ymm10, ymm11
+    EXPECT_TRUE(add.has(insn_flag::vex) && add.has(insn_flag::vex_l) && add.op == Op::ADDPS);
+    EXPECT_EQ(add.reg, 8);
+    EXPECT_EQ(add.vvvv, 10);
+    EXPECT_EQ(add.rm, 11);
     EXPECT_EQ(decode_bytes(4, {0xC5, 0x00}).insn.op, Op::LDS);
     EXPECT_EQ(decode_bytes(4, {0x62, 0x00}).insn.op, Op::BOUND);
     EXPECT_EQ(decode_bytes(8, {0x62, 0xF1, 0x7C, 0x48, 0x28, 0xC0}).status, DecodeStatus::invalid);
@@ -154,7 +180,7 @@ TEST(Decoder, RepIsNotTheMandatoryPrefix) {
 TEST(InsnTable, EveryOperationHasARow) {
     std::set<Op> seen;
     for (const InsnRow& row : insn_table()) seen.insert(row.op);
-    for (unsigned op = 1; op <= static_cast<unsigned>(Op::PCLMULQDQ); ++op) {
+    for (unsigned op = 1; op <= static_cast<unsigned>(Op::VFNMSUBSD); ++op) {
         EXPECT_TRUE(seen.contains(static_cast<Op>(op))) << op_name(static_cast<Op>(op));
     }
 }

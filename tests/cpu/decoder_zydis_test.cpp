@@ -55,6 +55,25 @@ class Tally {
     std::map<std::string, unsigned> reasons_;
 };
 
+// A VEX prefix of any kind for the row: its map and mandatory prefix, the rest most often what it asks for.
+void append_vex(std::vector<u8>& code, const InsnRow& row, u8 mode, Random& random) {
+    const unsigned map = static_cast<unsigned>(row.map), pp = static_cast<unsigned>(row.prefix);
+    const bool strange = random.chance(8);
+    const unsigned l = row.vex_l < 0 || strange ? random.below(2) : static_cast<unsigned>(row.vex_l);
+    const unsigned w = row.rex_w < 0 || strange ? random.below(2) : static_cast<unsigned>(row.rex_w);
+    const unsigned vvvv = random.chance(2) ? 15 : random.below(16);
+    const unsigned rxb = mode == 8 ? random.below(8) : 6 + random.below(2);
+    const unsigned last = vvvv << 3 | l << 2 | pp;
+    if (map == 1 && w == 0 && random.chance(2)) {
+        code.push_back(0xC5);
+        code.push_back(static_cast<u8>((mode == 8 ? rxb >> 2 << 7 : 0x80 | 0x40) | last));
+        return;
+    }
+    code.push_back(0xC4);
+    code.push_back(static_cast<u8>(rxb << 5 | map));
+    code.push_back(static_cast<u8>(w << 7 | last));
+}
+
 class DecoderZydis : public testing::TestWithParam<u8> {};
 
 TEST_P(DecoderZydis, RandomBytes) {
@@ -71,6 +90,19 @@ TEST_P(DecoderZydis, RandomBytes) {
         static constexpr u8 kPrefixes[] = {0x66, 0xF2, 0xF3, 0x67, 0xF0, 0x2E, 0x64, 0x48};
         while (at < 4 && random.chance(3)) code[at++] = kPrefixes[random.below(8)];
         if (random.chance(2)) code[at++] = 0x0F;
+        // VEX, most of it in a map that there is, and half of it without a further operand.
+        if (random.chance(3)) {
+            const bool three = random.chance(2);
+            code[at++] = three ? 0xC4 : 0xC5;
+            if (three) {
+                code[at] = static_cast<u8>((code[at] & 0xE0) |
+                                           (random.chance(8) ? random.below(32) : 1 + random.below(3)));
+                if (random.chance(2)) code[at + 1] |= 0x78;
+            } else if (random.chance(2)) {
+                code[at] |= 0x78;
+            }
+            if (GetParam() != 8) code[at] |= 0xC0;
+        }
         tally.add(oracle.compare({code, 15}));
     }
 }
@@ -104,13 +136,17 @@ TEST_P(DecoderZydis, EveryRowEveryPrefix) {
             static constexpr u8 kRep[] = {0, 0xF2, 0xF3};
             if (const u8 r = kRep[choose(3)]) code.push_back(r);
             static constexpr u8 kMandatory[] = {0, 0x66, 0xF3, 0xF2, 0};
-            if (const u8 m = kMandatory[static_cast<unsigned>(row.prefix)]) {
+            if (const u8 m = row.vex ? u8{0} : kMandatory[static_cast<unsigned>(row.prefix)]) {
                 code.insert(random.chance(2) ? code.begin() : code.end(), m);
             }
             if (const unsigned rex = choose(rex_values)) code.push_back(static_cast<u8>(0x3F + rex));
-            if (row.map != OpcodeMap::one_byte) code.push_back(0x0F);
-            if (row.map == OpcodeMap::x0f38) code.push_back(0x38);
-            if (row.map == OpcodeMap::x0f3a) code.push_back(0x3A);
+            if (row.vex) {
+                append_vex(code, row, mode, random);
+            } else {
+                if (row.map != OpcodeMap::one_byte) code.push_back(0x0F);
+                if (row.map == OpcodeMap::x0f38) code.push_back(0x38);
+                if (row.map == OpcodeMap::x0f3a) code.push_back(0x3A);
+            }
             code.push_back(static_cast<u8>(row.opcode + random.below(row.opcode_count)));
             if (row.modrm) {
                 unsigned mod = random.below(4), reg = random.below(8), rm = random.below(8);

@@ -16,6 +16,7 @@ struct Bytes {
 // Do rows of the same opcode ask for this prefix? Then it is not free to be added or left out.
 bool opcode_uses(const InsnRow& row, MandatoryPrefix prefix) {
     for (const InsnRow& other : insn_table()) {
+        if (other.vex != row.vex) continue;
         if (other.map == row.map && other.opcode == row.opcode && other.prefix == prefix) return true;
     }
     return false;
@@ -37,10 +38,14 @@ class Encoder {
         for (std::size_t i = prefixes.size(); i > 1; --i)
             std::swap(prefixes[i - 1], prefixes[random_.below(static_cast<u32>(i))]);
         for (const u8 p : prefixes) all.put(p, 1);
-        if (code_size_ == 8 && (rex_ || rex_needed_)) all.put(0x40u | rex_, 1);
-        if (row_.map != OpcodeMap::one_byte) all.put(0x0F, 1);
-        if (row_.map == OpcodeMap::x0f38) all.put(0x38, 1);
-        if (row_.map == OpcodeMap::x0f3a) all.put(0x3A, 1);
+        if (row_.vex) {
+            put_vex(all);
+        } else {
+            if (code_size_ == 8 && (rex_ || rex_needed_)) all.put(0x40u | rex_, 1);
+            if (row_.map != OpcodeMap::one_byte) all.put(0x0F, 1);
+            if (row_.map == OpcodeMap::x0f38) all.put(0x38, 1);
+            if (row_.map == OpcodeMap::x0f3a) all.put(0x3A, 1);
+        }
         all.put(opcode_, 1);
         all.v.insert(all.v.end(), body_.v.begin(), body_.v.end());
         if (all.v.size() > 15) return result;
@@ -52,7 +57,59 @@ class Encoder {
   private:
     bool coin() { return random_.next() >> 63; }
 
+    void put_vex(Bytes& all) {
+        const unsigned map = static_cast<unsigned>(row_.map), pp = static_cast<unsigned>(row_.prefix);
+        const bool wide = row_.has(row_attr::wig32) && code_size_ != 8;
+        const bool w = row_.rex_w >= 0 && !wide                        ? row_.rex_w
+                       : row_.rex_w < 0 && code_size_ == 8 && uses_y() ? rex_ >> 3
+                                                                       : coin();
+        const bool l = row_.vex_l >= 0 ? row_.vex_l : coin();
+        const unsigned last = (~vvvv_ & 15) << 3 | static_cast<unsigned>(l) << 2 | pp;
+        if (map == 1 && !w && !(rex_ & 3) && coin()) {
+            all.put(0xC5, 1);
+            all.put((rex_ & 4 ? 0 : 0x80) | last, 1);
+            return;
+        }
+        all.put(0xC4, 1);
+        all.put((~u32{rex_} & 7) << 5 | map, 1);
+        all.put(static_cast<unsigned>(w) << 7 | last, 1);
+    }
+    bool uses_y() const {
+        for (const Operand& o : row_.operands)
+            if (o.size == OperandSize::y) return true;
+        return false;
+    }
+
     void choose_prefixes() {
+        if (row_.vex) {
+            for (const Operand& o : row_.operands) {
+                if (o.kind == OperandKind::H) vvvv_ = random_.below(code_size_ == 8 ? 16 : 8);
+                if (o.kind == OperandKind::B) {
+                    do vvvv_ = random_.below(code_size_ == 8 ? 16 : 8);
+                    while (!o_.allow_rsp && vvvv_ == rsp);
+                }
+            }
+        } else {
+            mandatory_prefix();
+        }
+        if (o_.rep && row_.prefix == MandatoryPrefix::any) {
+            if (row_.has(row_attr::rep) && coin()) prefixes_.push_back(coin() ? 0xF3 : 0xF2);
+            if (row_.has(row_attr::repz) && coin()) prefixes_.push_back(coin() ? 0xF3 : 0xF2);
+        }
+        if (o_.segments && random_.chance(6)) {
+            static constexpr u8 kSegments[] = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65};
+            prefixes_.push_back(kSegments[random_.below(o_.fs_gs ? 6 : 4)]);
+        }
+        asize_ = code_size_;
+        const bool vsib = row_.has(row_attr::vsib) || row_.has(row_attr::vsibh);
+        if (vsib && code_size_ == 2 ? true
+                                    : o_.change_asize && !(vsib && code_size_ == 4) && random_.chance(6)) {
+            prefixes_.push_back(0x67);
+            asize_ = code_size_ == 4 ? 2 : 4;
+        }
+    }
+
+    void mandatory_prefix() {
         switch (row_.prefix) {
             case MandatoryPrefix::x66:
                 prefixes_.push_back(0x66);
@@ -67,19 +124,6 @@ class Encoder {
             default:
                 break;
         }
-        if (o_.rep && row_.prefix == MandatoryPrefix::any) {
-            if (row_.has(row_attr::rep) && coin()) prefixes_.push_back(coin() ? 0xF3 : 0xF2);
-            if (row_.has(row_attr::repz) && coin()) prefixes_.push_back(coin() ? 0xF3 : 0xF2);
-        }
-        if (o_.segments && random_.chance(6)) {
-            static constexpr u8 kSegments[] = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65};
-            prefixes_.push_back(kSegments[random_.below(o_.fs_gs ? 6 : 4)]);
-        }
-        asize_ = code_size_;
-        if (o_.change_asize && random_.chance(6)) {
-            prefixes_.push_back(0x67);
-            asize_ = code_size_ == 4 ? 2 : 4;
-        }
     }
 
     // Prefixes that choose the operand size. False when the wish cannot be had.
@@ -90,9 +134,9 @@ class Encoder {
                              row_.osize == OsizeRule::d64 || row_.osize == OsizeRule::f64;
         const bool fixed66 = row_.prefix == MandatoryPrefix::none || row_.prefix == MandatoryPrefix::x66;
         // 66h may be added if it only means the operand size.
-        const bool may66 = free66 && !fixed66 && !opcode_uses(row_, MandatoryPrefix::x66);
+        const bool may66 = !row_.vex && free66 && !fixed66 && !opcode_uses(row_, MandatoryPrefix::x66);
         const bool sized_w = row_.osize == OsizeRule::v || row_.osize == OsizeRule::y;
-        bool w = row_.rex_w > 0, p66 = has66_;
+        bool w = row_.rex_w > 0 && !row_.vex, p66 = has66_;
         if (row_.rex_w < 0 && code_size_ == 8) {
             if (o_.osize == 8)
                 w = sized_w;
@@ -161,15 +205,34 @@ class Encoder {
     bool body() {
         opcode_ = row_.opcode;
         if (code_size_ == 8 && o_.redundant && random_.chance(8)) rex_needed_ = true;
+        const bool vsib = row_.has(row_attr::vsib) || row_.has(row_attr::vsibh);
         if (row_.opcode_count == 16) opcode_ |= static_cast<u8>(random_.below(16));
         if (row_.opcode_count == 8) {
             unsigned r = pick_register(1, true);
             if (row_.opcode == 0x90 && r == 0 && !(rex_ & 1)) r = 1 + random_.below(o_.allow_rsp ? 7 : 3);
             opcode_ |= static_cast<u8>(r);
         }
-        if (row_.modrm && !modrm()) return false;
+        if (row_.modrm && !(vsib ? vsib_operand() : modrm())) return false;
         for (const Operand& op : row_.operands) immediate(op);
         return true;
+    }
+
+    // Destination, mask and index: three vector registers.
+    bool vsib_operand() {
+        for (unsigned tries = 0; tries < 64; ++tries) {
+            const unsigned reg = random_.below(code_size_ == 8 ? 16 : 8),
+                           index = random_.below(code_size_ == 8 ? 16 : 8);
+            const unsigned base = random_.below(code_size_ == 8 ? 16 : 8), mod = random_.below(3);
+            if (reg == vvvv_ || index == vvvv_ || reg == index) continue;
+            const bool no_base = (base & 7) == 5 && mod == 0;
+            if (no_base ? !o_.absolute : !in(o_.base_registers, base)) continue;
+            rex_ = static_cast<u8>((reg & 8) >> 1 | (index & 8) >> 2 | (base & 8) >> 3);
+            body_.put(mod << 6 | (reg & 7) << 3 | 4, 1);
+            body_.put(random_.below(4) << 6 | (index & 7) << 3 | (base & 7), 1);
+            body_.put(displacement(), no_base || mod == 2 ? 4 : mod);
+            return true;
+        }
+        return false;
     }
 
     bool modrm() {
@@ -293,6 +356,9 @@ class Encoder {
                         break;
                 }
                 break;
+            case OperandKind::L:
+                body_.put(value, 1);
+                break;
             case OperandKind::J:
                 body_.put(value, op.size == OperandSize::b ? 1 : z);
                 break;
@@ -319,13 +385,14 @@ class Encoder {
     u8 asize_ = 0;
     u8 osize_ = 0;
     u8 opcode_ = 0;
+    unsigned vvvv_ = 0;
 };
 
 }  // namespace
 
 bool exists_in(const InsnRow& row, u8 code_size) {
     if (code_size == 8) return !row.has(row_attr::no64);
-    return !row.has(row_attr::only64) && row.rex_w != 1;
+    return !row.has(row_attr::only64) && (row.rex_w != 1 || row.vex);
 }
 
 Encoding encode_random(const InsnRow& row, u8 code_size, Random& random, const EncodeOptions& options) {

@@ -74,7 +74,12 @@ Plain our_memory(const Insn& i, unsigned bytes) {
         p.base = i.asize == 8 ? ZYDIS_REGISTER_RIP : ZYDIS_REGISTER_EIP;
     else if (i.base != kNoRegister)
         p.base = first + i.base;
-    if (i.index != kNoRegister) {
+    const InsnRow& row = row_of(i);
+    if (row.has(row_attr::vsib) || row.has(row_attr::vsibh)) {
+        const bool wide = i.has(insn_flag::vex_l) && row.has(row_attr::vsib);
+        p.index = (wide ? ZYDIS_REGISTER_YMM0 : ZYDIS_REGISTER_XMM0) + i.index;
+        p.scale = 1 << i.scale;
+    } else if (i.index != kNoRegister) {
         p.index = first + i.index;
         p.scale = 1 << i.scale;
     }
@@ -86,6 +91,10 @@ Plain our_memory(const Insn& i, unsigned bytes) {
 Plain our_operand(const Insn& i, const Operand& o, u8 code_size) {
     const unsigned bytes = operand_bytes(i, o, code_size);
     const auto reg = [](int r) { return Plain{Plain::reg, r}; };
+    const auto vector = [bytes](unsigned n) {
+        return Plain{Plain::reg,
+                     (bytes == 32 ? ZYDIS_REGISTER_YMM0 : ZYDIS_REGISTER_XMM0) + static_cast<int>(n)};
+    };
     using enum OperandKind;
     switch (o.kind) {
         case none:
@@ -139,11 +148,17 @@ Plain our_operand(const Insn& i, const Operand& o, u8 code_size) {
             return p;
         }
         case V:
-            return reg(ZYDIS_REGISTER_XMM0 + i.reg);
+            return vector(i.reg);
         case W:
-            return i.memory() ? our_memory(i, bytes) : reg(ZYDIS_REGISTER_XMM0 + i.rm);
+            return i.memory() ? our_memory(i, bytes) : vector(i.rm);
         case U:
-            return reg(ZYDIS_REGISTER_XMM0 + i.rm);
+            return vector(i.rm);
+        case H:
+            return vector(i.vvvv);
+        case L:
+            return vector(i.imm >> 4 & 15);
+        case B:
+            return reg(general(i.vvvv, bytes));
         case P:
             return reg(ZYDIS_REGISTER_MM0 + i.reg);
         case Q:
@@ -194,6 +209,21 @@ Plain zydis_operand(const ZydisDecodedOperand& o, const Plain& ours) {
 
 // Extensions that no model of ours has (yet): their encodings are #UD here.
 bool in_table(const ZydisDecodedInstruction& z) {
+    if (z.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
+        switch (z.meta.isa_set) {
+            case ZYDIS_ISA_SET_AVX:
+            case ZYDIS_ISA_SET_AVX2:
+            case ZYDIS_ISA_SET_AVX2GATHER:
+            case ZYDIS_ISA_SET_AVXAES:
+            case ZYDIS_ISA_SET_BMI1:
+            case ZYDIS_ISA_SET_BMI2:
+            case ZYDIS_ISA_SET_F16C:
+            case ZYDIS_ISA_SET_FMA:
+                return true;
+            default:
+                return false;
+        }
+    }
     if (z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY) return false;
     switch (z.meta.isa_set) {
         case ZYDIS_ISA_SET_ADOX_ADCX:
@@ -259,7 +289,8 @@ const char* listed(const Insn& i, u8 code_size, Part part) {
     if (i.op == Op::MOVSXD && i.osize == 2 && i.memory()) {
         return "66 MOVSXD: SDM vol. 2B has r16, r/m16, so 2 bytes are read; Zydis 4.0 says 4";
     }
-    if (i.memory() && i.base == kNoRegister && code_size == 8 && i.asize == 4 && i.has(insn_flag::rex)) {
+    if (i.memory() && i.base == kNoRegister && code_size == 8 && i.asize == 4 &&
+        i.has(insn_flag::rex | insn_flag::vex)) {
         return "67 REX.B SIB, mod 00, base 101: SDM vol. 2A table 2-5 has no base whatever REX.B; Zydis 4.0 "
                "shows r13d";
     }
@@ -390,7 +421,11 @@ static bool flags_listed(const Insn& i) {
         case Op::MOV_R_CR:
         case Op::MOV_DR_R:
         case Op::MOV_R_DR:
-        case Op::CMPS:  // Zydis counts REPE's look at ZF, which the instruction itself has set
+        case Op::PTEST:  // those that are cleared are not in Zydis's rows with VEX
+        case Op::VTESTPS:
+        case Op::VTESTPD:
+        case Op::BEXTR:  // SDM vol. 2A BEXTR: OF and CF are cleared; Zydis has them undefined
+        case Op::CMPS:   // Zydis counts REPE's look at ZF, which the instruction itself has set
         case Op::SCAS:
             return true;
         default:
