@@ -25,6 +25,13 @@ T sqrt_slow(T a, Env& env) {
     return pack<T>(fpu::sqrt(unpack(a, env.daz()), kFormat<T>, env));
 }
 template <class T>
+T fma_slow(T a, T b, T c, bool negate_product, bool negate_addend, Env& env) {
+    Number x = unpack(a, env.daz()), z = unpack(c, env.daz());
+    if (!x.nan()) x.sign = x.sign != negate_product;
+    if (!z.nan()) z.sign = z.sign != negate_addend;
+    return pack<T>(fpu::fma(x, unpack(b, env.daz()), z, kFormat<T>, env));
+}
+template <class T>
 Order compare_slow(T a, T b, bool quiet_is_invalid, Env& env) {
     return fpu::compare(unpack(a, env.daz()), unpack(b, env.daz()), quiet_is_invalid, env);
 }
@@ -60,6 +67,7 @@ T from_integer_slow(i64 v, Env& env) {
     template T mul_slow<T>(T, T, Env&);                           \
     template T div_slow<T>(T, T, Env&);                           \
     template T sqrt_slow<T>(T, Env&);                             \
+    template T fma_slow<T>(T, T, T, bool, bool, Env&);            \
     template Order compare_slow<T>(T, T, bool, Env&);             \
     template T min_max_slow<T>(T, T, bool, Env&);                 \
     template i64 to_integer_slow<T>(T, unsigned, Rounding, Env&); \
@@ -69,14 +77,6 @@ MYNAH_FOR(u64)
 #undef MYNAH_FOR
 
 }  // namespace detail
-
-template <class T>
-T fma(T a, T b, T c, Env& env) {
-    const bool daz = env.daz();
-    return pack<T>(fma(unpack(a, daz), unpack(b, daz), unpack(c, daz), kFormat<T>, env));
-}
-template u32 fma<u32>(u32, u32, u32, Env&);
-template u64 fma<u64>(u64, u64, u64, Env&);
 
 template <class T>
 T round_integral(T a, unsigned immediate, Env& env) {

@@ -62,6 +62,8 @@ T div_slow(T a, T b, Env& env);
 template <class T>
 T sqrt_slow(T a, Env& env);
 template <class T>
+T fma_slow(T a, T b, T c, bool negate_product, bool negate_addend, Env& env);
+template <class T>
 Order compare_slow(T a, T b, bool quiet_is_invalid, Env& env);
 template <class T>
 T min_max_slow(T a, T b, bool max, Env& env);
@@ -128,9 +130,23 @@ inline T sqrt(T a, Env& env) {
     return sqrt_slow(a, env);
 }
 
-// a * b + c, rounded once. NaNs: the first of a, b, c.
+// a * b + c, rounded once, product and addend negated on demand. NaNs: the first of a, b, c, with its own
+// sign.
 template <class T>
-T fma(T a, T b, T c, Env& env);
+inline T fma(T a, T b, T c, bool negate_product, bool negate_addend, Env& env) {
+    using namespace detail;
+    if (env.fast()) [[likely]] {
+        const T r =
+            bits(std::fma(negate_product ? -host(a) : host(a), host(b), negate_addend ? -host(c) : host(c)));
+        if (plain(a) && plain(b) && plain(c) && safe(r)) [[likely]]
+            return r;
+    }
+    return fma_slow(a, b, c, negate_product, negate_addend, env);
+}
+template <class T>
+inline T fma(T a, T b, T c, Env& env) {
+    return fma(a, b, c, false, false, env);
+}
 
 // MINSS and friends: the second operand if either is a NaN (IE, also for quiet ones) or both are zeros.
 template <class T>

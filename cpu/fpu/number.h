@@ -151,6 +151,7 @@ Number sub(const Number& a, const Number& b, const Format& f, Env& env);
 Number mul(const Number& a, const Number& b, const Format& f, Env& env);
 Number div(const Number& a, const Number& b, const Format& f, Env& env);
 Number sqrt(const Number& a, const Format& f, Env& env);
+// a * b + c
 Number fma(const Number& a, const Number& b, const Number& c, const Format& f, Env& env);
 // Another format: NaNs quieted, DE, rounding.
 Number convert(const Number& a, const Format& f, Env& env);

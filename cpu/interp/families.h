@@ -20,6 +20,7 @@ Steps stack_step(const Insn& i, Site s);  // PUSH, POP, LEAVE of registers
 Steps shift_step(const Insn& i);          // shifts by immediate and CL, IMUL, bit tests of registers
 Step branch_step(const Insn& i, Site s);
 Handler integer_handler(const Insn& i);  // everything else that is integer
+Handler bmi_handler(const Insn& i);
 Handler string_handler(const Insn& i);
 Handler io_handler(const Insn& i);
 

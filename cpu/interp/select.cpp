@@ -13,6 +13,7 @@ bool too_long(Core& c, const Insn&) {
 
 Handler handler_of(const Insn& i) {
     if (const Handler h = integer_handler(i)) return h;
+    if (const Handler h = bmi_handler(i)) return h;
     if (const Handler h = string_handler(i)) return h;
     if (const Handler h = io_handler(i)) return h;
     if (const Handler h = system_handler(i)) return h;

@@ -7,14 +7,19 @@ bool sse_refused(Core& c) {
     return c.raise(Vector::nm);
 }
 
+bool vex_refused(Core& c) {
+    if (!(c.state.cr4 & cr4::osxsave) || (c.state.xcr0 & 6) != 6) return c.raise(Vector::ud);
+    return c.raise(Vector::nm);
+}
+
 bool mmx_refused(Core& c) {
     return mmx_available(c);
 }
 
-bool misaligned(Core& c, Seg seg, u64 offset, Access access) {
+bool misaligned(Core& c, Seg seg, u64 offset, unsigned size, Access access) {
     // Segment checks come first; byte by byte, since #AC must not win over #GP.
     u64 linear;
-    if (!c.linear(seg, offset, 1, access, linear) || !c.linear(seg, offset + 15, 1, access, linear))
+    if (!c.linear(seg, offset, 1, access, linear) || !c.linear(seg, offset + size - 1, 1, access, linear))
         return false;
     return c.raise(Vector::gp, 0);
 }
@@ -36,6 +41,9 @@ Handler sse_handler(const Insn& i) {
     if (const Handler h = convert_handler(i)) return h;
     if (const Handler h = crypto_handler(i)) return h;
     if (const Handler h = string_compare_handler(i)) return h;
+    if (const Handler h = avx_handler(i)) return h;
+    if (const Handler h = mask_handler(i)) return h;
+    if (const Handler h = fma_handler(i)) return h;
     return save_handler(i);
 }
 

@@ -1,4 +1,6 @@
 // Conversions between integers, single and double precision.
+#include <cstring>
+
 #include "cpu/fpu/arith.h"
 #include "cpu/sse/access.h"
 
@@ -6,14 +8,6 @@ namespace mynah::sse {
 namespace {
 
 using fpu::Env;
-
-template <class T>
-void set_low(Core& c, unsigned n, T v) {
-    if constexpr (sizeof(T) == 8)
-        c.state.vec[n].q[0] = v;
-    else
-        c.state.vec[n].q[0] = (c.state.vec[n].q[0] & ~u64{0xFFFFFFFF}) | v;
-}
 
 struct Nearest {  // by MXCSR.RC
     template <class T>
@@ -37,10 +31,10 @@ struct Truncated {
 };
 
 // --- general registers ---
-template <class T, class I, bool Memory>
+template <class T, class I, class R, bool Memory>
 bool from_general(Core& c, const Insn& i) {
     I v;
-    if (!sse_ready(c)) return false;
+    if (!R::ready(c)) return false;
     if constexpr (Memory) {
         if (!c.load_operand(i, v)) return false;
     } else {
@@ -53,18 +47,20 @@ bool from_general(Core& c, const Insn& i) {
     else
         r = fpu::from_i32<T>(v, e);
     if (!finish(c, e)) return false;
-    set_low(c, i.reg, r);
+    set_scalar<R>(c, i, r);
     return true;
 }
 template <class T>
 Handler pick_from_general(const Insn& i) {
-    if (i.osize == 8) return i.memory() ? &from_general<T, i64, true> : &from_general<T, i64, false>;
-    return i.memory() ? &from_general<T, i32, true> : &from_general<T, i32, false>;
+    const bool wide = i.osize == 8;
+    return by_form128(i, [wide]<class R, bool Memory>() -> Handler {
+        return wide ? &from_general<T, i64, R, Memory> : &from_general<T, i32, R, Memory>;
+    });
 }
-template <class F, class T, bool Wide, bool Memory>
+template <class F, class T, bool Wide, class R, bool Memory>
 bool to_general(Core& c, const Insn& i) {
     T v;
-    if (!sse_ready(c) || !load_low<T, Memory>(c, i, v)) return false;
+    if (!R::ready(c) || !load_low<T, Memory>(c, i, v)) return false;
     Env e = Env::sse(c.state.mxcsr);
     u64 r;
     if constexpr (Wide)
@@ -77,66 +73,110 @@ bool to_general(Core& c, const Insn& i) {
 }
 template <class F, class T>
 Handler pick_to_general(const Insn& i) {
-    if (i.osize == 8) return i.memory() ? &to_general<F, T, true, true> : &to_general<F, T, true, false>;
-    return i.memory() ? &to_general<F, T, false, true> : &to_general<F, T, false, false>;
+    const bool wide = i.osize == 8;
+    return by_form128(i, [wide]<class R, bool Memory>() -> Handler {
+        return wide ? &to_general<F, T, true, R, Memory> : &to_general<F, T, false, R, Memory>;
+    });
 }
 
 // --- one precision to the other ---
-template <bool Memory>
+template <class R, bool Memory>
 bool single_to_double(Core& c, const Insn& i) {
     u32 v;
-    if (!sse_ready(c) || !load_low<u32, Memory>(c, i, v)) return false;
+    if (!R::ready(c) || !load_low<u32, Memory>(c, i, v)) return false;
     Env e = Env::sse(c.state.mxcsr);
     const u64 r = fpu::to_f64(v, e);
     if (!finish(c, e)) return false;
-    set_low(c, i.reg, r);
+    set_scalar<R>(c, i, r);
     return true;
 }
-template <bool Memory>
+template <class R, bool Memory>
 bool double_to_single(Core& c, const Insn& i) {
     u64 v;
-    if (!sse_ready(c) || !load_low<u64, Memory>(c, i, v)) return false;
+    if (!R::ready(c) || !load_low<u64, Memory>(c, i, v)) return false;
     Env e = Env::sse(c.state.mxcsr);
     const u32 r = fpu::to_f32(v, e);
     if (!finish(c, e)) return false;
-    set_low(c, i.reg, r);
+    set_scalar<R>(c, i, r);
     return true;
 }
 
-// --- packed: an 8-byte source makes 16 bytes, or a 16-byte source 8 (the rest is cleared) or 16 ---
+// --- packed: half a register makes a whole one, a whole one half of one (the rest is cleared) or a whole one
+// ---
 u64 pair(u32 low, u32 high) {
     return u64{high} << 32 | low;
 }
 
-template <class F, bool Memory>
+// The low half of the r/m operand.
+template <class R, bool Memory>
+bool load_half(Core& c, const Insn& i, Vec<R::size / 2>& v) {
+    if constexpr (R::size == 32)
+        return load_low<Xmm, Memory>(c, i, v);
+    else
+        return load_low<u64, Memory>(c, i, v.q[0]);
+}
+
+template <class F, class From, class To, class R, bool Memory>
 bool widen(Core& c, const Insn& i) {
-    u64 v;
-    if (!sse_ready(c) || !load_low<u64, Memory>(c, i, v)) return false;
+    Vec<R::size / 2> v;
+    if (!R::ready(c) || !load_half<R, Memory>(c, i, v)) return false;
     Env e = Env::sse(c.state.mxcsr);
-    const u64 low = F::apply(static_cast<u32>(v), e), high = F::apply(static_cast<u32>(v >> 32), e);
+    Lanes<To, R::size> r;
+    for (unsigned k = 0; k < r.size(); ++k) r[k] = F::apply(lanes<From>(v)[k], e);
     if (!finish(c, e)) return false;
-    set_xmm(c, i.reg, Xmm{{low, high}});
+    R::set(c, i.reg, vec(r));
     return true;
 }
-template <class F, bool Memory>
+template <class F, class R, bool Memory>
 bool narrow(Core& c, const Insn& i) {
-    Xmm v;
-    if (!sse_ready(c) || !load_rm<Memory>(c, i, v)) return false;
+    Value<R> v;
+    if (!R::ready(c) || !load_rm<R, Memory>(c, i, v)) return false;
     Env e = Env::sse(c.state.mxcsr);
-    const u32 low = F::apply(v.q[0], e), high = F::apply(v.q[1], e);
+    std::array<u32, 4> r{};
+    for (unsigned k = 0; k < v.q.size(); ++k) r[k] = F::apply(v.q[k], e);
     if (!finish(c, e)) return false;
-    set_xmm(c, i.reg, Xmm{{pair(low, high), 0}});
+    if constexpr (R::vex)
+        Vex128::set(c, i.reg, vec(r));
+    else
+        R::set(c, i.reg, vec(r));
     return true;
 }
-template <class F, bool Memory>
+template <class F, class R, bool Memory>
 bool same_size(Core& c, const Insn& i) {
-    Xmm v;
-    if (!sse_ready(c) || !load_rm<Memory>(c, i, v)) return false;
+    Value<R> v;
+    if (!R::ready(c) || !load_rm<R, Memory>(c, i, v)) return false;
     Env e = Env::sse(c.state.mxcsr);
     auto x = lanes<u32>(v);
     for (auto& lane : x) lane = F::apply(lane, e);
     if (!finish(c, e)) return false;
-    set_xmm(c, i.reg, vec(x));
+    R::set(c, i.reg, vec(x));
+    return true;
+}
+
+// --- VCVTPH2PS, VCVTPS2PH (SDM vol. 1 14.4) ---
+struct HalfToSingle {
+    static u32 apply(u16 v, Env& e) { return fpu::f16_to_f32(v, e); }
+};
+template <class R, bool Memory>
+bool single_to_half(Core& c, const Insn& i) {
+    if (!R::ready(c)) return false;
+    constexpr unsigned bytes = R::size / 2;
+    // The store's faults come before the arithmetic's.
+    const u64 ea = c.effective_address(i);
+    if constexpr (Memory) {
+        u64 a;
+        if (!c.linear(i.seg, ea, bytes, Access::write, a) || !c.probe_write(a, bytes)) return false;
+    }
+    Env e = Env::sse(c.state.mxcsr);
+    const fpu::Rounding rc = i.imm & 4 ? e.rounding() : static_cast<fpu::Rounding>(i.imm & 3);
+    const auto x = lanes<u32>(R::get(c, i.reg));
+    std::array<u16, R::size / 4> r;
+    for (unsigned k = 0; k < r.size(); ++k) r[k] = fpu::f32_to_f16(x[k], rc, e);
+    if (!finish(c, e)) return false;
+    if constexpr (Memory) return c.store(i.seg, ea, r);
+    Xmm v;
+    std::memcpy(v.q.data(), r.data(), bytes);
+    Vex128::set(c, i.rm, v);
     return true;
 }
 
@@ -162,15 +202,15 @@ struct ToInteger {
 
 template <class F>
 Handler pick_widen(const Insn& i) {
-    return i.memory() ? &widen<F, true> : &widen<F, false>;
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &widen<F, u32, u64, R, Memory>; });
 }
 template <class F>
 Handler pick_narrow(const Insn& i) {
-    return i.memory() ? &narrow<F, true> : &narrow<F, false>;
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &narrow<F, R, Memory>; });
 }
 template <class F>
 Handler pick_same(const Insn& i) {
-    return i.memory() ? &same_size<F, true> : &same_size<F, false>;
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &same_size<F, R, Memory>; });
 }
 
 // --- MMX registers ---
@@ -207,7 +247,7 @@ bool to_mmx(Core& c, const Insn& i) {
     Env e = Env::sse(c.state.mxcsr);
     if constexpr (sizeof(T) == 8) {
         Xmm v;
-        if (!load_rm<Memory>(c, i, v)) return false;
+        if (!load_rm<SseForm, Memory>(c, i, v)) return false;
         low = F::to32(v.q[0], e);
         high = F::to32(v.q[1], e);
     } else {
@@ -244,9 +284,11 @@ Handler convert_handler(const Insn& i) {
         case Op::CVTTSD2SI:
             return pick_to_general<Truncated, u64>(i);
         case Op::CVTSS2SD:
-            return m ? &single_to_double<true> : &single_to_double<false>;
+            return by_form128(i,
+                              []<class R, bool Memory>() -> Handler { return &single_to_double<R, Memory>; });
         case Op::CVTSD2SS:
-            return m ? &double_to_single<true> : &double_to_single<false>;
+            return by_form128(i,
+                              []<class R, bool Memory>() -> Handler { return &double_to_single<R, Memory>; });
         case Op::CVTPS2PD:
             return pick_widen<SingleToDouble>(i);
         case Op::CVTDQ2PD:
@@ -263,6 +305,13 @@ Handler convert_handler(const Insn& i) {
             return pick_same<ToInteger<Nearest>>(i);
         case Op::CVTTPS2DQ:
             return pick_same<ToInteger<Truncated>>(i);
+        case Op::VCVTPH2PS:
+            return by_vex_form(i, []<class R, bool Memory>() -> Handler {
+                return &widen<HalfToSingle, u16, u32, R, Memory>;
+            });
+        case Op::VCVTPS2PH:
+            return by_vex_form(i,
+                               []<class R, bool Memory>() -> Handler { return &single_to_half<R, Memory>; });
         case Op::CVTPI2PS:
             return m ? &from_mmx<false, true> : &from_mmx<false, false>;
         case Op::CVTPI2PD:

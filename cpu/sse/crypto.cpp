@@ -153,19 +153,19 @@ struct PCLMULQDQ {
 Handler crypto_handler(const Insn& i) {
     switch (i.op) {
         case Op::AESENC:
-            return pick_xmm<op::AESENC>(i);
+            return pick_xmm128<op::AESENC>(i);
         case Op::AESENCLAST:
-            return pick_xmm<op::AESENCLAST>(i);
+            return pick_xmm128<op::AESENCLAST>(i);
         case Op::AESDEC:
-            return pick_xmm<op::AESDEC>(i);
+            return pick_xmm128<op::AESDEC>(i);
         case Op::AESDECLAST:
-            return pick_xmm<op::AESDECLAST>(i);
+            return pick_xmm128<op::AESDECLAST>(i);
         case Op::AESIMC:
-            return pick_xmm<op::AESIMC>(i);
+            return pick_xmm128<op::AESIMC>(i);
         case Op::AESKEYGENASSIST:
-            return pick_xmm<op::AESKEYGENASSIST>(i);
+            return pick_xmm128<op::AESKEYGENASSIST>(i);
         case Op::PCLMULQDQ:
-            return pick_xmm<op::PCLMULQDQ>(i);
+            return pick_xmm128<op::PCLMULQDQ>(i);
         default:
             return nullptr;
     }

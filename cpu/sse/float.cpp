@@ -58,77 +58,71 @@ struct ReciprocalSqrt {
     static u32 apply(u32, u32 b, Env&) { return fpu::reciprocal_sqrt_estimate(b); }
 };
 
-template <class T>
-void set_low(Core& c, unsigned n, T v) {
-    if constexpr (sizeof(T) == 8)
-        c.state.vec[n].q[0] = v;
-    else
-        c.state.vec[n].q[0] = (c.state.vec[n].q[0] & ~u64{0xFFFFFFFF}) | v;
+// Arithmetic on whole registers: f(x, y, environment) on each pair of lanes of first and second source.
+template <class T, class R, bool Memory, class F>
+bool map_lanes(Core& c, const Insn& i, F f) {
+    Value<R> source;
+    if (!R::ready(c) || !load_rm<R, Memory>(c, i, source)) return false;
+    Env e = Env::sse(c.state.mxcsr);
+    auto x = lanes<T>(R::get(c, R::first(i)));
+    const auto y = lanes<T>(source);
+    for (unsigned k = 0; k < x.size(); ++k) x[k] = f(x[k], y[k], k, e);
+    if (!finish(c, e)) return false;
+    R::set(c, i.reg, vec(x));
+    return true;
+}
+// On the low lane.
+template <class T, class R, bool Memory, class F>
+bool map_scalar(Core& c, const Insn& i, F f) {
+    T y;
+    if (!R::ready(c) || !load_low<T, Memory>(c, i, y)) return false;
+    Env e = Env::sse(c.state.mxcsr);
+    const T r = f(low_lane<T>(c, R::first(i)), y, e);
+    if (!finish(c, e)) return false;
+    set_scalar<R>(c, i, r);
+    return true;
 }
 
-template <class F, class T, bool Memory>
+template <class F, class T, class R, bool Memory>
 bool packed(Core& c, const Insn& i) {
-    Xmm source;
-    if (!sse_ready(c) || !load_rm<Memory>(c, i, source)) return false;
-    Env e = Env::sse(c.state.mxcsr);
-    auto x = lanes<T>(xmm(c, i.reg));
-    const auto y = lanes<T>(source);
-    for (unsigned k = 0; k < x.size(); ++k) x[k] = F::apply(x[k], y[k], e);
-    if (!finish(c, e)) return false;
-    set_xmm(c, i.reg, vec(x));
-    return true;
+    return map_lanes<T, R, Memory>(c, i, [](T x, T y, unsigned, Env& e) { return F::apply(x, y, e); });
 }
-template <class F, class T, bool Memory>
+template <class F, class T, class R, bool Memory>
 bool scalar(Core& c, const Insn& i) {
-    T y;
-    if (!sse_ready(c) || !load_low<T, Memory>(c, i, y)) return false;
-    Env e = Env::sse(c.state.mxcsr);
-    const T r = F::apply(static_cast<T>(c.state.vec[i.reg].q[0]), y, e);
-    if (!finish(c, e)) return false;
-    set_low(c, i.reg, r);
-    return true;
+    return map_scalar<T, R, Memory>(c, i, [](T x, T y, Env& e) { return F::apply(x, y, e); });
 }
 template <class F, class T>
 Handler pick_packed(const Insn& i) {
-    return i.memory() ? &packed<F, T, true> : &packed<F, T, false>;
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &packed<F, T, R, Memory>; });
 }
 template <class F, class T>
 Handler pick_scalar(const Insn& i) {
-    return i.memory() ? &scalar<F, T, true> : &scalar<F, T, false>;
+    return by_form128(i, []<class R, bool Memory>() -> Handler { return &scalar<F, T, R, Memory>; });
 }
 
-// CMPPS and friends: all ones where the predicate holds.
-template <class T, bool Memory>
-bool compare_packed(Core& c, const Insn& i) {
-    Xmm source;
-    if (!sse_ready(c) || !load_rm<Memory>(c, i, source)) return false;
-    Env e = Env::sse(c.state.mxcsr);
-    auto x = lanes<T>(xmm(c, i.reg));
-    const auto y = lanes<T>(source);
-    for (unsigned k = 0; k < x.size(); ++k) {
-        x[k] = fpu::compare_predicate(x[k], y[k], i.imm & 7, e) ? static_cast<T>(~T{0}) : T{0};
-    }
-    if (!finish(c, e)) return false;
-    set_xmm(c, i.reg, vec(x));
-    return true;
+// CMPPS and friends: all ones where the predicate holds. VEX has 32 predicates, SSE 8.
+template <class T, class R>
+T compare_lane(T x, T y, u64 predicate, Env& e) {
+    const bool holds = fpu::compare_predicate(x, y, static_cast<unsigned>(predicate & (R::vex ? 31 : 7)), e);
+    return holds ? static_cast<T>(~T{0}) : T{0};
 }
-template <class T, bool Memory>
+template <class T, class R, bool Memory>
+bool compare_packed(Core& c, const Insn& i) {
+    return map_lanes<T, R, Memory>(
+        c, i, [&i](T x, T y, unsigned, Env& e) { return compare_lane<T, R>(x, y, i.imm, e); });
+}
+template <class T, class R, bool Memory>
 bool compare_scalar(Core& c, const Insn& i) {
-    T y;
-    if (!sse_ready(c) || !load_low<T, Memory>(c, i, y)) return false;
-    Env e = Env::sse(c.state.mxcsr);
-    const bool holds = fpu::compare_predicate(static_cast<T>(c.state.vec[i.reg].q[0]), y, i.imm & 7, e);
-    if (!finish(c, e)) return false;
-    set_low(c, i.reg, holds ? static_cast<T>(~T{0}) : T{0});
-    return true;
+    return map_scalar<T, R, Memory>(c, i,
+                                    [&i](T x, T y, Env& e) { return compare_lane<T, R>(x, y, i.imm, e); });
 }
 // COMISS and UCOMISS: ZF, PF, CF; OF, SF, AF are cleared.
-template <class T, bool QuietIsInvalid, bool Memory>
+template <class T, bool QuietIsInvalid, class R, bool Memory>
 bool compare_flags(Core& c, const Insn& i) {
     T y;
-    if (!sse_ready(c) || !load_low<T, Memory>(c, i, y)) return false;
+    if (!R::ready(c) || !load_low<T, Memory>(c, i, y)) return false;
     Env e = Env::sse(c.state.mxcsr);
-    const Order order = fpu::compare(static_cast<T>(c.state.vec[i.reg].q[0]), y, QuietIsInvalid, e);
+    const Order order = fpu::compare(low_lane<T>(c, i.reg), y, QuietIsInvalid, e);
     if (!finish(c, e)) return false;
     u32 f = 0;
     if (order == Order::less) f = eflags::cf;
@@ -139,94 +133,96 @@ bool compare_flags(Core& c, const Insn& i) {
 }
 
 // ADDSUBPS, HADDPS and friends.
-template <class T, bool Memory>
+template <class T, class R, bool Memory>
 bool addsub(Core& c, const Insn& i) {
-    Xmm source;
-    if (!sse_ready(c) || !load_rm<Memory>(c, i, source)) return false;
-    Env e = Env::sse(c.state.mxcsr);
-    auto x = lanes<T>(xmm(c, i.reg));
-    const auto y = lanes<T>(source);
-    for (unsigned k = 0; k < x.size(); ++k) x[k] = k & 1 ? fpu::add(x[k], y[k], e) : fpu::sub(x[k], y[k], e);
-    if (!finish(c, e)) return false;
-    set_xmm(c, i.reg, vec(x));
-    return true;
+    return map_lanes<T, R, Memory>(
+        c, i, [](T x, T y, unsigned k, Env& e) { return k & 1 ? fpu::add(x, y, e) : fpu::sub(x, y, e); });
 }
-template <class F, class T, bool Memory>
+// In each 16 bytes: the first source's pairs, then the second's.
+template <class F, class T, class R, bool Memory>
 bool horizontal(Core& c, const Insn& i) {
-    Xmm source;
-    if (!sse_ready(c) || !load_rm<Memory>(c, i, source)) return false;
+    Value<R> source;
+    if (!R::ready(c) || !load_rm<R, Memory>(c, i, source)) return false;
     Env e = Env::sse(c.state.mxcsr);
-    const auto x = lanes<T>(xmm(c, i.reg)), y = lanes<T>(source);
-    Lanes<T, 16> r;
-    constexpr unsigned half = r.size() / 2;
-    for (unsigned k = 0; k < half; ++k) {
-        r[k] = F::apply(x[2 * k], x[2 * k + 1], e);
-        r[half + k] = F::apply(y[2 * k], y[2 * k + 1], e);
+    const auto x = lanes<T>(R::get(c, R::first(i))), y = lanes<T>(source);
+    Lanes<T, R::size> r;
+    constexpr unsigned count = 16 / sizeof(T), half = count / 2;
+    for (unsigned at = 0; at < r.size(); at += count) {
+        for (unsigned k = 0; k < half; ++k) {
+            r[at + k] = F::apply(x[at + 2 * k], x[at + 2 * k + 1], e);
+            r[at + half + k] = F::apply(y[at + 2 * k], y[at + 2 * k + 1], e);
+        }
     }
     if (!finish(c, e)) return false;
-    set_xmm(c, i.reg, vec(r));
+    R::set(c, i.reg, vec(r));
     return true;
 }
 template <class F, class T>
 Handler pick_horizontal(const Insn& i) {
-    return i.memory() ? &horizontal<F, T, true> : &horizontal<F, T, false>;
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &horizontal<F, T, R, Memory>; });
 }
 
 // DPPS, DPPD: products, then sums of neighbours, each step with its own exceptions: flags of a step
-// that passed stay (SDM vol. 2A DPPS).
-template <class T, bool Memory>
+// that passed stay (SDM vol. 2A DPPS). Each 16 bytes for themselves.
+template <class T, class R, bool Memory>
 bool dot_product(Core& c, const Insn& i) {
-    Xmm source;
-    if (!sse_ready(c) || !load_rm<Memory>(c, i, source)) return false;
+    Value<R> source;
+    if (!R::ready(c) || !load_rm<R, Memory>(c, i, source)) return false;
     Env e = Env::sse(c.state.mxcsr);
-    const auto x = lanes<T>(xmm(c, i.reg)), y = lanes<T>(source);
-    Lanes<T, 16> p{};
+    const auto x = lanes<T>(R::get(c, R::first(i))), y = lanes<T>(source);
+    constexpr unsigned count = 16 / sizeof(T);
+    Lanes<T, R::size> p{};
     for (unsigned k = 0; k < p.size(); ++k) {
-        if (i.imm >> (4 + k) & 1) p[k] = fpu::mul(x[k], y[k], e);
+        if (i.imm >> (4 + k % count) & 1) p[k] = fpu::mul(x[k], y[k], e);
     }
-    if (!finish(c, e)) return false;
-    e = Env::sse(c.state.mxcsr);
-    T sum;
-    if constexpr (sizeof(T) == 8) {
-        sum = fpu::add(p[0], p[1], e);
-    } else {
-        const T low = fpu::add(p[0], p[1], e), high = fpu::add(p[2], p[3], e);
+    for (unsigned left = count; left > 1; left /= 2) {
         if (!finish(c, e)) return false;
         e = Env::sse(c.state.mxcsr);
-        sum = fpu::add(low, high, e);
+        for (unsigned at = 0; at < p.size(); at += count) {
+            for (unsigned k = 0; k < left / 2; ++k) p[at + k] = fpu::add(p[at + 2 * k], p[at + 2 * k + 1], e);
+        }
     }
     if (!finish(c, e)) return false;
-    for (unsigned k = 0; k < p.size(); ++k) p[k] = i.imm >> k & 1 ? sum : T{0};
-    set_xmm(c, i.reg, vec(p));
+    Lanes<T, R::size> r;
+    for (unsigned k = 0; k < r.size(); ++k) r[k] = i.imm >> k % count & 1 ? p[k - k % count] : T{0};
+    R::set(c, i.reg, vec(r));
     return true;
 }
 
-template <class T, bool Memory>
+template <class T, class R, bool Memory>
 bool round_packed(Core& c, const Insn& i) {
-    Xmm source;
-    if (!sse_ready(c) || !load_rm<Memory>(c, i, source)) return false;
-    Env e = Env::sse(c.state.mxcsr);
-    auto y = lanes<T>(source);
-    for (auto& v : y) v = fpu::round_integral(v, static_cast<unsigned>(i.imm), e);
-    if (!finish(c, e)) return false;
-    set_xmm(c, i.reg, vec(y));
-    return true;
+    return map_lanes<T, R, Memory>(c, i, [&i](T, T y, unsigned, Env& e) {
+        return fpu::round_integral(y, static_cast<unsigned>(i.imm), e);
+    });
 }
-template <class T, bool Memory>
+template <class T, class R, bool Memory>
 bool round_scalar(Core& c, const Insn& i) {
-    T y;
-    if (!sse_ready(c) || !load_low<T, Memory>(c, i, y)) return false;
-    Env e = Env::sse(c.state.mxcsr);
-    const T r = fpu::round_integral(y, static_cast<unsigned>(i.imm), e);
-    if (!finish(c, e)) return false;
-    set_low(c, i.reg, r);
-    return true;
+    return map_scalar<T, R, Memory>(
+        c, i, [&i](T, T y, Env& e) { return fpu::round_integral(y, static_cast<unsigned>(i.imm), e); });
+}
+
+#define MYNAH_PICK(name, form)                                                                 \
+    template <class T>                                                                         \
+    Handler pick_##name(const Insn& i) {                                                       \
+        return form(i, []<class R, bool Memory>() -> Handler { return &name<T, R, Memory>; }); \
+    }
+MYNAH_PICK(addsub, by_form)
+MYNAH_PICK(compare_packed, by_form)
+MYNAH_PICK(compare_scalar, by_form128)
+MYNAH_PICK(dot_product, by_form)
+MYNAH_PICK(round_packed, by_form)
+MYNAH_PICK(round_scalar, by_form128)
+#undef MYNAH_PICK
+
+template <class T, bool QuietIsInvalid>
+Handler pick_compare_flags(const Insn& i) {
+    return by_form128(
+        i, []<class R, bool Memory>() -> Handler { return &compare_flags<T, QuietIsInvalid, R, Memory>; });
 }
 
 }  // namespace
 
 Handler float_handler(const Insn& i) {
-    const bool m = i.memory();
     switch (i.op) {
         case Op::ADDPS:
             return pick_packed<Add, u32>(i);
@@ -293,9 +289,9 @@ Handler float_handler(const Insn& i) {
         case Op::RSQRTSS:
             return pick_scalar<ReciprocalSqrt, u32>(i);
         case Op::ADDSUBPS:
-            return m ? &addsub<u32, true> : &addsub<u32, false>;
+            return pick_addsub<u32>(i);
         case Op::ADDSUBPD:
-            return m ? &addsub<u64, true> : &addsub<u64, false>;
+            return pick_addsub<u64>(i);
         case Op::HADDPS:
             return pick_horizontal<Add, u32>(i);
         case Op::HADDPD:
@@ -305,33 +301,33 @@ Handler float_handler(const Insn& i) {
         case Op::HSUBPD:
             return pick_horizontal<Sub, u64>(i);
         case Op::CMPPS:
-            return m ? &compare_packed<u32, true> : &compare_packed<u32, false>;
+            return pick_compare_packed<u32>(i);
         case Op::CMPPD:
-            return m ? &compare_packed<u64, true> : &compare_packed<u64, false>;
+            return pick_compare_packed<u64>(i);
         case Op::CMPSS:
-            return m ? &compare_scalar<u32, true> : &compare_scalar<u32, false>;
+            return pick_compare_scalar<u32>(i);
         case Op::CMPSD_X:
-            return m ? &compare_scalar<u64, true> : &compare_scalar<u64, false>;
+            return pick_compare_scalar<u64>(i);
         case Op::COMISS:
-            return m ? &compare_flags<u32, true, true> : &compare_flags<u32, true, false>;
+            return pick_compare_flags<u32, true>(i);
         case Op::COMISD:
-            return m ? &compare_flags<u64, true, true> : &compare_flags<u64, true, false>;
+            return pick_compare_flags<u64, true>(i);
         case Op::UCOMISS:
-            return m ? &compare_flags<u32, false, true> : &compare_flags<u32, false, false>;
+            return pick_compare_flags<u32, false>(i);
         case Op::UCOMISD:
-            return m ? &compare_flags<u64, false, true> : &compare_flags<u64, false, false>;
+            return pick_compare_flags<u64, false>(i);
         case Op::DPPS:
-            return m ? &dot_product<u32, true> : &dot_product<u32, false>;
+            return pick_dot_product<u32>(i);
         case Op::DPPD:
-            return m ? &dot_product<u64, true> : &dot_product<u64, false>;
+            return pick_dot_product<u64>(i);
         case Op::ROUNDPS:
-            return m ? &round_packed<u32, true> : &round_packed<u32, false>;
+            return pick_round_packed<u32>(i);
         case Op::ROUNDPD:
-            return m ? &round_packed<u64, true> : &round_packed<u64, false>;
+            return pick_round_packed<u64>(i);
         case Op::ROUNDSS:
-            return m ? &round_scalar<u32, true> : &round_scalar<u32, false>;
+            return pick_round_scalar<u32>(i);
         case Op::ROUNDSD:
-            return m ? &round_scalar<u64, true> : &round_scalar<u64, false>;
+            return pick_round_scalar<u64>(i);
         default:
             return nullptr;
     }

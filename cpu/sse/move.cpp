@@ -4,130 +4,146 @@
 namespace mynah::sse {
 namespace {
 
-// --- whole XMM registers ---
+// --- whole registers ---
+template <class R>
 bool copy(Core& c, const Insn& i) {
-    if (!sse_ready(c)) return false;
-    set_xmm(c, i.reg, xmm(c, i.rm));
+    if (!R::ready(c)) return false;
+    R::set(c, i.reg, R::get(c, i.rm));
     return true;
 }
+template <class R>
 bool copy_back(Core& c, const Insn& i) {
-    if (!sse_ready(c)) return false;
-    set_xmm(c, i.rm, xmm(c, i.reg));
+    if (!R::ready(c)) return false;
+    R::set(c, i.rm, R::get(c, i.reg));
     return true;
 }
-template <bool Aligned>
+template <bool Aligned, class R>
 bool load(Core& c, const Insn& i) {
-    Xmm v;
-    if (!sse_ready(c)) return false;
+    Value<R> v;
+    if (!R::ready(c)) return false;
     if (!(Aligned ? load_aligned(c, i, v) : c.load_operand(i, v))) return false;
-    set_xmm(c, i.reg, v);
+    R::set(c, i.reg, v);
     return true;
 }
-template <bool Aligned>
+template <bool Aligned, class R>
 bool store(Core& c, const Insn& i) {
-    if (!sse_ready(c)) return false;
-    return Aligned ? store_aligned(c, i, xmm(c, i.reg)) : c.store_operand(i, xmm(c, i.reg));
-}
-
-// The operand that is written comes first in the row; here that tells loads from stores.
-bool is_store(const Insn& i) {
-    const OperandKind k = row_of(i).operands[0].kind;
-    return k == OperandKind::W || k == OperandKind::M || k == OperandKind::E || k == OperandKind::Q;
+    if (!R::ready(c)) return false;
+    return Aligned ? store_aligned(c, i, R::get(c, i.reg)) : c.store_operand(i, R::get(c, i.reg));
 }
 
 template <bool Aligned>
 Handler pick_full(const Insn& i) {
-    if (!i.memory()) return is_store(i) ? &copy_back : &copy;
-    return is_store(i) ? &store<Aligned> : &load<Aligned>;
+    const bool to_rm = is_store(i);
+    return by_form(i, [to_rm]<class R, bool Memory>() -> Handler {
+        if constexpr (Memory) return to_rm ? &store<Aligned, R> : &load<Aligned, R>;
+        return to_rm ? &copy_back<R> : &copy<R>;
+    });
 }
 
-// --- the low lane: loads clear the rest, register moves keep it ---
-template <class T>
+// --- the low lane: loads clear the rest, register moves take it from the first source ---
+template <class T, class R>
 bool load_scalar(Core& c, const Insn& i) {
     T v;
-    if (!sse_ready(c) || !c.load_operand(i, v)) return false;
-    set_xmm(c, i.reg, Xmm{{v, 0}});
+    if (!R::ready(c) || !c.load_operand(i, v)) return false;
+    R::set(c, i.reg, Xmm{{v, 0}});
     return true;
 }
-template <class T>
+template <class T, class R>
 bool store_scalar(Core& c, const Insn& i) {
-    return sse_ready(c) && c.store_operand(i, static_cast<T>(c.state.vec[i.reg].q[0]));
+    return R::ready(c) && c.store_operand(i, low_lane<T>(c, i.reg));
 }
-template <class T>
-void set_low(Core& c, unsigned n, T v) {
-    if constexpr (sizeof(T) == 8)
-        c.state.vec[n].q[0] = v;
-    else
-        c.state.vec[n].q[0] = (c.state.vec[n].q[0] & ~u64{0xFFFFFFFF}) | v;
-}
-template <class T, bool Back>
+template <class T, bool Back, class R>
 bool move_scalar(Core& c, const Insn& i) {
-    if (!sse_ready(c)) return false;
+    if (!R::ready(c)) return false;
     const unsigned to = Back ? i.rm : i.reg, from = Back ? i.reg : i.rm;
-    set_low(c, to, static_cast<T>(c.state.vec[from].q[0]));
+    set_scalar<R>(c, to, R::vex ? i.vvvv : to, low_lane<T>(c, from));
     return true;
 }
 template <class T>
 Handler pick_scalar(const Insn& i) {
-    if (i.memory()) return is_store(i) ? &store_scalar<T> : &load_scalar<T>;
-    return is_store(i) ? &move_scalar<T, true> : &move_scalar<T, false>;
+    const bool to_rm = is_store(i);
+    return by_form128(i, [to_rm]<class R, bool Memory>() -> Handler {
+        if constexpr (Memory) return to_rm ? &store_scalar<T, R> : &load_scalar<T, R>;
+        return to_rm ? &move_scalar<T, true, R> : &move_scalar<T, false, R>;
+    });
 }
 // MOVQ between XMM registers clears the upper half.
-template <bool Back>
+template <bool Back, class R>
 bool move_quad(Core& c, const Insn& i) {
-    if (!sse_ready(c)) return false;
+    if (!R::ready(c)) return false;
     const unsigned to = Back ? i.rm : i.reg, from = Back ? i.reg : i.rm;
-    set_xmm(c, to, Xmm{{c.state.vec[from].q[0], 0}});
+    R::set(c, to, Xmm{{c.state.vec[from].q[0], 0}});
     return true;
 }
 
 // --- halves ---
-template <unsigned Half>
+template <unsigned Half, class R>
+void set_half(Core& c, const Insn& i, u64 v) {
+    Xmm x = xmm(c, R::first(i));
+    x.q[Half] = v;
+    R::set(c, i.reg, x);
+}
+template <unsigned Half, class R>
 bool load_half(Core& c, const Insn& i) {
     u64 v;
-    if (!sse_ready(c) || !c.load_operand(i, v)) return false;
-    c.state.vec[i.reg].q[Half] = v;
+    if (!R::ready(c) || !c.load_operand(i, v)) return false;
+    set_half<Half, R>(c, i, v);
     return true;
 }
-template <unsigned Half>
+template <unsigned Half, class R>
 bool store_half(Core& c, const Insn& i) {
-    return sse_ready(c) && c.store_operand(i, c.state.vec[i.reg].q[Half]);
+    return R::ready(c) && c.store_operand(i, c.state.vec[i.reg].q[Half]);
 }
 template <unsigned Half>
 Handler pick_half(const Insn& i) {
-    return is_store(i) ? &store_half<Half> : &load_half<Half>;
+    const bool to_memory = is_store(i);
+    return by_form128(i, [to_memory]<class R, bool Memory>() -> Handler {
+        return to_memory ? &store_half<Half, R> : &load_half<Half, R>;
+    });
 }
-template <unsigned To, unsigned From>
+template <unsigned To, unsigned From, class R>
 bool move_half(Core& c, const Insn& i) {
-    if (!sse_ready(c)) return false;
-    c.state.vec[i.reg].q[To] = c.state.vec[i.rm].q[From];
+    if (!R::ready(c)) return false;
+    set_half<To, R>(c, i, c.state.vec[i.rm].q[From]);
     return true;
 }
-template <bool Memory>
+template <unsigned To, unsigned From>
+Handler pick_move_half(const Insn& i) {
+    return by_form128(i, []<class R, bool Memory>() -> Handler { return &move_half<To, From, R>; });
+}
+// The even quadwords twice; as memory operand the 128-bit form has one.
+template <class R, bool Memory>
 bool movddup(Core& c, const Insn& i) {
-    u64 v;
-    if (!sse_ready(c) || !load_low<u64, Memory>(c, i, v)) return false;
-    set_xmm(c, i.reg, Xmm{{v, v}});
+    if (!R::ready(c)) return false;
+    if constexpr (R::size == 32) {
+        Ymm v;
+        if (!load_rm<R, Memory>(c, i, v)) return false;
+        R::set(c, i.reg, Ymm{{v.q[0], v.q[0], v.q[2], v.q[2]}});
+    } else {
+        u64 v;
+        if (!load_low<u64, Memory>(c, i, v)) return false;
+        R::set(c, i.reg, Xmm{{v, v}});
+    }
     return true;
 }
 
 // --- general registers and XMM: MOVD, MOVQ (66 0F 6E, 66 0F 7E) ---
-template <class T, bool Memory>
+template <class T, class R, bool Memory>
 bool from_general(Core& c, const Insn& i) {
     T v;
-    if (!sse_ready(c)) return false;
+    if (!R::ready(c)) return false;
     if constexpr (Memory) {
         if (!c.load_operand(i, v)) return false;
     } else {
         v = static_cast<T>(c.state.gpr[i.rm]);
     }
-    set_xmm(c, i.reg, Xmm{{v, 0}});
+    R::set(c, i.reg, Xmm{{v, 0}});
     return true;
 }
-template <class T, bool Memory>
+template <class T, class R, bool Memory>
 bool to_general(Core& c, const Insn& i) {
-    if (!sse_ready(c)) return false;
-    const T v = static_cast<T>(c.state.vec[i.reg].q[0]);
+    if (!R::ready(c)) return false;
+    const T v = low_lane<T>(c, i.reg);
     if constexpr (Memory) return c.store_operand(i, v);
     c.state.gpr[i.rm] = v;
     return true;
@@ -173,8 +189,10 @@ Handler pick_mmx(const Insn& i) {
 template <class T>
 Handler pick_general(const Insn& i) {
     if (uses_mmx(i)) return pick_mmx<T, true>(i);
-    if (is_store(i)) return i.memory() ? &to_general<T, true> : &to_general<T, false>;
-    return i.memory() ? &from_general<T, true> : &from_general<T, false>;
+    const bool to_rm = is_store(i);
+    return by_form128(i, [to_rm]<class R, bool Memory>() -> Handler {
+        return to_rm ? &to_general<T, R, Memory> : &from_general<T, R, Memory>;
+    });
 }
 
 Handler pick_movq(const Insn& i) {
@@ -183,9 +201,13 @@ Handler pick_movq(const Insn& i) {
         case 0x7E:
             // 66/NP 0F 6E and 7E with REX.W have a general register; F3 0F 7E has none.
             if (row_of(i).prefix != MandatoryPrefix::f3) return pick_general<u64>(i);
-            return i.memory() ? &load_scalar<u64> : &move_quad<false>;
+            return by_form128(i, []<class R, bool Memory>() -> Handler {
+                return Memory ? &load_scalar<u64, R> : &move_quad<false, R>;
+            });
         case 0xD6:
-            return i.memory() ? &store_scalar<u64> : &move_quad<true>;
+            return by_form128(i, []<class R, bool Memory>() -> Handler {
+                return Memory ? &store_scalar<u64, R> : &move_quad<true, R>;
+            });
         default:
             return pick_mmx<u64, false>(i);  // 0F 6F, 0F 7F
     }
@@ -213,30 +235,26 @@ bool emms(Core& c, const Insn&) {
 }
 
 // --- masks ---
-template <class T>
+template <class T, class R>
 bool movmsk(Core& c, const Insn& i) {
-    if (!sse_ready(c)) return false;
-    const auto x = lanes<T>(xmm(c, i.rm));
+    if (!R::ready(c)) return false;
+    R::enter(c);
+    const auto x = lanes<T>(R::get(c, i.rm));
     u64 mask = 0;
     for (unsigned k = 0; k < x.size(); ++k) mask |= u64{x[k]} >> (8 * sizeof(T) - 1) << k;
     c.state.gpr[i.reg] = mask;
     return true;
 }
-bool pmovmskb_mmx(Core& c, const Insn& i) {
-    if (!mmx_ready(c)) return false;
-    mmx_enter(c);
-    const auto x = lanes<u8>(Registers<8>::get(c, i.rm));
-    u64 mask = 0;
-    for (unsigned k = 0; k < 8; ++k) mask |= u64{x[k]} >> 7 << k;
-    c.state.gpr[i.reg] = mask;
-    return true;
+template <class T>
+Handler pick_movmsk(const Insn& i) {
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &movmsk<T, R>; });
 }
 
 // MASKMOVQ, MASKMOVDQU: bytes of `reg` whose mask byte has its top bit go to DS:rDI. With no bit nothing is
 // touched; else everything from the first to the last such byte must be writable before any of it is written.
-template <unsigned N>
+template <class R>
 bool mask_move(Core& c, const Insn& i) {
-    using R = Registers<N>;
+    constexpr unsigned N = R::size;
     if (!R::ready(c)) return false;
     const auto data = lanes<u8>(R::get(c, i.reg)), mask = lanes<u8>(R::get(c, i.rm));
     const u64 rdi_value = c.state.gpr[rdi];
@@ -265,7 +283,6 @@ bool mask_move(Core& c, const Insn& i) {
 }  // namespace
 
 Handler move_handler(const Insn& i) {
-    const bool m = i.memory();
     switch (i.op) {
         case Op::EMMS:
             return &emms;
@@ -297,11 +314,11 @@ Handler move_handler(const Insn& i) {
         case Op::MOVHPD:
             return pick_half<1>(i);
         case Op::MOVHLPS:
-            return &move_half<0, 1>;
+            return pick_move_half<0, 1>(i);
         case Op::MOVLHPS:
-            return &move_half<1, 0>;
+            return pick_move_half<1, 0>(i);
         case Op::MOVDDUP:
-            return m ? &movddup<true> : &movddup<false>;
+            return by_form(i, []<class R, bool Memory>() -> Handler { return &movddup<R, Memory>; });
         case Op::MOVNTQ:
             return &mmx_store<u64, true, false>;
         case Op::MOVDQ2Q:
@@ -309,15 +326,15 @@ Handler move_handler(const Insn& i) {
         case Op::MOVQ2DQ:
             return &movq2dq;
         case Op::MOVMSKPS:
-            return &movmsk<u32>;
+            return pick_movmsk<u32>(i);
         case Op::MOVMSKPD:
-            return &movmsk<u64>;
+            return pick_movmsk<u64>(i);
         case Op::PMOVMSKB:
-            return uses_mmx(i) ? &pmovmskb_mmx : &movmsk<u8>;
+            return uses_mmx(i) ? &movmsk<u8, MmxForm> : pick_movmsk<u8>(i);
         case Op::MASKMOVQ:
-            return &mask_move<8>;
+            return &mask_move<MmxForm>;
         case Op::MASKMOVDQU:
-            return &mask_move<16>;
+            return by_form128(i, []<class R, bool Memory>() -> Handler { return &mask_move<R>; });
         default:
             return nullptr;
     }

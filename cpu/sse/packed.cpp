@@ -85,6 +85,7 @@ struct MinusSaturated {
 };
 
 struct MPSADBW {
+    static constexpr unsigned upper_immediate = 3;
     template <unsigned N>
     static Vec<N> apply(const Vec<N>& a, const Vec<N>& b, u8 imm) {
         const auto x = lanes<u8>(a), y = lanes<u8>(b);
@@ -166,31 +167,62 @@ struct RightBytes {
 
 }  // namespace op
 
-// Groups 12 to 14: the register is ModRM.rm.
-template <class F, unsigned N>
+// Groups 12 to 14: the source is ModRM.rm, and so is the destination without VEX.
+template <class F, class R>
 bool shift_immediate(Core& c, const Insn& i) {
-    using R = Registers<N>;
     if (!R::ready(c)) return false;
     R::enter(c);
-    R::set(c, i.rm, F::template immediate<N>(R::get(c, i.rm), static_cast<u8>(i.imm)));
+    const unsigned to = R::vex ? i.vvvv : i.rm;
+    const auto a = R::get(c, i.rm);
+    const u8 count = static_cast<u8>(i.imm);
+    if constexpr (R::size == 32) {
+        R::set(c, to,
+               join(F::template immediate<16>(low_half(a), count),
+                    F::template immediate<16>(high_half(a), count)));
+    } else {
+        R::set(c, to, F::template immediate<R::size>(a, count));
+    }
+    return true;
+}
+// The count is 16 bytes whatever is shifted.
+template <class F, class R, bool Memory>
+bool shift_by_register(Core& c, const Insn& i) {
+    Xmm count;
+    if (!R::ready(c) || !load_rm<R, Memory>(c, i, count)) return false;
+    const auto a = R::get(c, R::first(i));
+    if constexpr (R::size == 32) {
+        R::set(c, i.reg,
+               join(F::template apply<16>(low_half(a), count, 0),
+                    F::template apply<16>(high_half(a), count, 0)));
+    } else {
+        R::set(c, i.reg, F::template apply<16>(a, count, 0));
+    }
     return true;
 }
 
 template <class F>
+Handler pick_shift_immediate(const Insn& i) {
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &shift_immediate<F, R>; });
+}
+template <class F>
 Handler pick_shift(const Insn& i) {
     if (i.opcode >= 0x71 && i.opcode <= 0x73)
-        return uses_mmx(i) ? &shift_immediate<F, 8> : &shift_immediate<F, 16>;
-    return pick<F>(i);
+        return uses_mmx(i) ? &shift_immediate<F, MmxForm> : pick_shift_immediate<F>(i);
+    if (uses_mmx(i)) return pick_mmx<F>(i);
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &shift_by_register<F, R, Memory>; });
 }
 
-template <bool Memory>
+template <class R, bool Memory>
 bool ptest(Core& c, const Insn& i) {
-    Xmm b;
-    if (!sse_ready(c) || !load_rm<Memory>(c, i, b)) return false;
-    const Xmm a = xmm(c, i.reg);
-    const bool zero = ((a.q[0] & b.q[0]) | (a.q[1] & b.q[1])) == 0;
-    const bool carry = ((~a.q[0] & b.q[0]) | (~a.q[1] & b.q[1])) == 0;
-    c.state.flags.set((zero ? eflags::zf : 0) | (carry ? eflags::cf : 0));
+    Value<R> b;
+    if (!R::ready(c) || !load_rm<R, Memory>(c, i, b)) return false;
+    const auto a = R::get(c, i.reg);
+    u64 both = 0, only_b = 0;
+    for (unsigned k = 0; k < a.q.size(); ++k) {
+        both |= a.q[k] & b.q[k];
+        only_b |= ~a.q[k] & b.q[k];
+    }
+    c.state.flags.set((both == 0 ? eflags::zf : 0) | (only_b == 0 ? eflags::cf : 0));
     return true;
 }
 
@@ -225,7 +257,7 @@ Handler packed_handler(const Insn& i) {
         case Op::MPSADBW:
             return pick_xmm<op::MPSADBW>(i);
         case Op::PHMINPOSUW:
-            return pick_xmm<op::PHMINPOSUW>(i);
+            return pick_xmm128<op::PHMINPOSUW>(i);
         case Op::PSLLW:
             return pick_shift<Shift<u16, Left<u16>>>(i);
         case Op::PSLLD:
@@ -243,11 +275,11 @@ Handler packed_handler(const Insn& i) {
         case Op::PSRAD:
             return pick_shift<Shift<i32, Arithmetic<i32>>>(i);
         case Op::PSLLDQ:
-            return &shift_immediate<LeftBytes, 16>;
+            return pick_shift_immediate<LeftBytes>(i);
         case Op::PSRLDQ:
-            return &shift_immediate<RightBytes, 16>;
+            return pick_shift_immediate<RightBytes>(i);
         case Op::PTEST:
-            return i.memory() ? &ptest<true> : &ptest<false>;
+            return by_form(i, []<class R, bool Memory>() -> Handler { return &ptest<R, Memory>; });
         default:
             return nullptr;
     }

@@ -81,6 +81,7 @@ struct SHUFPS {
     }
 };
 struct SHUFPD {
+    static constexpr unsigned upper_immediate = 2;
     template <unsigned N>
     static Vec<N> apply(const Vec<N>& a, const Vec<N>& b, u8 imm) {
         return Vec<N>{{a.q[imm & 1], b.q[imm >> 1 & 1]}};
@@ -90,6 +91,7 @@ struct SHUFPD {
 // Lane i from the source where bit i of the immediate is set.
 template <class T>
 struct Blend {
+    static constexpr unsigned upper_immediate = sizeof(T) == 2 ? 0 : 16 / sizeof(T);
     template <unsigned N>
     static Vec<N> apply(const Vec<N>& a, const Vec<N>& b, u8 imm) {
         auto x = lanes<T>(a);
@@ -110,39 +112,40 @@ struct Duplicate {  // MOVSLDUP (even lanes) and MOVSHDUP (odd)
 
 }  // namespace op
 
-// BLENDVPS and friends: lanes whose top bit is set in XMM0.
-template <class T, bool Memory>
+// BLENDVPS and friends: lanes whose top bit is set in XMM0, or in the register that the immediate names.
+template <class T, class R, bool Memory>
 bool blend_variable(Core& c, const Insn& i) {
-    Xmm b;
-    if (!sse_ready(c) || !load_rm<Memory>(c, i, b)) return false;
-    auto x = lanes<T>(xmm(c, i.reg));
-    const auto y = lanes<T>(b), mask = lanes<T>(xmm(c, 0));
+    Value<R> b;
+    if (!R::ready(c) || !load_rm<R, Memory>(c, i, b)) return false;
+    auto x = lanes<T>(R::get(c, R::first(i)));
+    const auto y = lanes<T>(b), mask = lanes<T>(R::get(c, R::vex ? i.imm >> 4 & 15 : 0));
     for (unsigned k = 0; k < x.size(); ++k) x[k] = mask[k] >> (8 * sizeof(T) - 1) ? y[k] : x[k];
-    set_xmm(c, i.reg, vec(x));
+    R::set(c, i.reg, vec(x));
     return true;
 }
 template <class T>
 Handler pick_blend(const Insn& i) {
-    return i.memory() ? &blend_variable<T, true> : &blend_variable<T, false>;
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &blend_variable<T, R, Memory>; });
 }
 
 // PMOVSX and PMOVZX: the low lanes of the source, which as memory is that much smaller.
-template <class From, class To, bool Memory>
+template <class From, class To, class R, bool Memory>
 bool widen(Core& c, const Insn& i) {
-    constexpr unsigned count = 16 / sizeof(To);
-    using Source = std::conditional_t<count * sizeof(From) == 8, u64,
-                                      std::conditional_t<count * sizeof(From) == 4, u32, u16>>;
+    constexpr unsigned count = R::size / sizeof(To), bytes = count * sizeof(From);
+    using Source =
+        std::conditional_t<bytes == 16, Xmm,
+                           std::conditional_t<bytes == 8, u64, std::conditional_t<bytes == 4, u32, u16>>>;
     Source s;
-    if (!sse_ready(c) || !load_low<Source, Memory>(c, i, s)) return false;
+    if (!R::ready(c) || !load_low<Source, Memory>(c, i, s)) return false;
     const auto from = std::bit_cast<std::array<From, count>>(s);
     std::array<To, count> r;
     for (unsigned k = 0; k < count; ++k) r[k] = static_cast<To>(from[k]);
-    set_xmm(c, i.reg, vec(r));
+    R::set(c, i.reg, vec(r));
     return true;
 }
 template <class From, class To>
 Handler pick_widen(const Insn& i) {
-    return i.memory() ? &widen<From, To, true> : &widen<From, To, false>;
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &widen<From, To, R, Memory>; });
 }
 
 template <class T>
@@ -150,8 +153,7 @@ bool unpack_low_mmx_memory(Core& c, const Insn& i) {
     u32 low;
     if (!mmx_ready(c) || !c.load_operand(i, low)) return false;
     mmx_enter(c);
-    Registers<8>::set(c, i.reg,
-                      op::Unpack<T, false>::template apply<8>(Registers<8>::get(c, i.reg), Mmx{{low}}, 0));
+    MmxForm::set(c, i.reg, op::Unpack<T, false>::template apply<8>(MmxForm::get(c, i.reg), Mmx{{low}}, 0));
     return true;
 }
 template <class T>
@@ -161,18 +163,18 @@ Handler pick_unpack_low(const Insn& i) {
 }
 
 // --- single lanes ---
-template <class T, bool Memory>
+template <class T, class R, bool Memory>
 bool insert(Core& c, const Insn& i) {
     T v;
-    if (!sse_ready(c)) return false;
+    if (!R::ready(c)) return false;
     if constexpr (Memory) {
         if (!c.load_operand(i, v)) return false;
     } else {
         v = static_cast<T>(c.state.gpr[i.rm]);
     }
-    auto x = lanes<T>(xmm(c, i.reg));
+    auto x = lanes<T>(R::get(c, R::first(i)));
     x[i.imm & (x.size() - 1)] = v;
-    set_xmm(c, i.reg, vec(x));
+    R::set(c, i.reg, vec(x));
     return true;
 }
 template <bool Memory>
@@ -185,20 +187,20 @@ bool insert_word_mmx(Core& c, const Insn& i) {
         v = static_cast<u16>(c.state.gpr[i.rm]);
     }
     mmx_enter(c);
-    auto x = lanes<u16>(Registers<8>::get(c, i.reg));
+    auto x = lanes<u16>(MmxForm::get(c, i.reg));
     x[i.imm & 3] = v;
-    Registers<8>::set(c, i.reg, vec(x));
+    MmxForm::set(c, i.reg, vec(x));
     return true;
 }
 template <class T>
 Handler pick_insert(const Insn& i) {
-    return i.memory() ? &insert<T, true> : &insert<T, false>;
+    return by_form128(i, []<class R, bool Memory>() -> Handler { return &insert<T, R, Memory>; });
 }
 
 // PEXTRB and friends (0F 3A): to a register zero-extended, or to memory.
-template <class T, bool Memory>
+template <class T, class R, bool Memory>
 bool extract(Core& c, const Insn& i) {
-    if (!sse_ready(c)) return false;
+    if (!R::ready(c)) return false;
     const auto x = lanes<T>(xmm(c, i.reg));
     const T v = x[i.imm & (x.size() - 1)];
     if constexpr (Memory) return c.store_operand(i, v);
@@ -207,12 +209,11 @@ bool extract(Core& c, const Insn& i) {
 }
 template <class T>
 Handler pick_extract(const Insn& i) {
-    return i.memory() ? &extract<T, true> : &extract<T, false>;
+    return by_form128(i, []<class R, bool Memory>() -> Handler { return &extract<T, R, Memory>; });
 }
 // PEXTRW with opcode 0F C5: from ModRM.rm.
-template <unsigned N>
+template <class R>
 bool extract_word(Core& c, const Insn& i) {
-    using R = Registers<N>;
     if (!R::ready(c)) return false;
     R::enter(c);
     const auto x = lanes<u16>(R::get(c, i.rm));
@@ -220,21 +221,21 @@ bool extract_word(Core& c, const Insn& i) {
     return true;
 }
 
-template <bool Memory>
+template <class R, bool Memory>
 bool insertps(Core& c, const Insn& i) {
     u32 v;
-    if (!sse_ready(c)) return false;
+    if (!R::ready(c)) return false;
     if constexpr (Memory) {
         if (!c.load_operand(i, v)) return false;
     } else {
         v = lanes<u32>(xmm(c, i.rm))[i.imm >> 6 & 3];
     }
-    auto x = lanes<u32>(xmm(c, i.reg));
+    auto x = lanes<u32>(R::get(c, R::first(i)));
     x[i.imm >> 4 & 3] = v;
     for (unsigned k = 0; k < 4; ++k) {
         if (i.imm >> k & 1) x[k] = 0;
     }
-    set_xmm(c, i.reg, vec(x));
+    R::set(c, i.reg, vec(x));
     return true;
 }
 
@@ -278,7 +279,7 @@ Handler rearrange_handler(const Insn& i) {
         case Op::PALIGNR:
             return pick<op::PALIGNR>(i);
         case Op::PSHUFW:
-            return pick_width<op::Shuffle<u16, 0>, 8>(i);
+            return pick_mmx<op::Shuffle<u16, 0>>(i);
         case Op::PSHUFD:
             return pick_xmm<op::Shuffle<u32, 0>>(i);
         case Op::PSHUFLW:
@@ -341,7 +342,9 @@ Handler rearrange_handler(const Insn& i) {
         case Op::PEXTRB:
             return pick_extract<u8>(i);
         case Op::PEXTRW:
-            if (i.opcode == 0xC5) return uses_mmx(i) ? &extract_word<8> : &extract_word<16>;
+            if (i.opcode == 0xC5 && uses_mmx(i)) return &extract_word<MmxForm>;
+            if (i.opcode == 0xC5)
+                return by_form128(i, []<class R, bool Memory>() -> Handler { return &extract_word<R>; });
             return pick_extract<u16>(i);
         case Op::PEXTRD:
         case Op::EXTRACTPS:
@@ -349,7 +352,7 @@ Handler rearrange_handler(const Insn& i) {
         case Op::PEXTRQ:
             return pick_extract<u64>(i);
         case Op::INSERTPS:
-            return m ? &insertps<true> : &insertps<false>;
+            return by_form128(i, []<class R, bool Memory>() -> Handler { return &insertps<R, Memory>; });
         default:
             return nullptr;
     }

@@ -280,18 +280,26 @@ bool xrstor(Core& c, const Insn& i) {
     return true;
 }
 
+bool vector_ready(Core& c, const Insn& i) {
+    return i.has(insn_flag::vex) ? vex_ready(c) : sse_ready(c);
+}
 bool ldmxcsr(Core& c, const Insn& i) {
     u32 v;
-    if (!sse_ready(c) || !c.load_operand(i, v)) return false;
+    if (!vector_ready(c, i) || !c.load_operand(i, v)) return false;
     if (v & ~mxcsr_mask(c)) return c.raise(Vector::gp, 0);
     c.state.mxcsr = v;
     return true;
 }
 bool stmxcsr(Core& c, const Insn& i) {
-    return sse_ready(c) && c.store_operand(i, c.state.mxcsr);
+    return vector_ready(c, i) && c.store_operand(i, c.state.mxcsr);
 }
 
 }  // namespace
+
+// XGETBV with ECX = 1; that MXCSR has not its initial value makes SSE in use (SDM vol. 2D XGETBV).
+u64 components_in_use(const Core& c) {
+    return in_use(c) | (c.state.mxcsr != 0x1F80 ? component::sse : 0);
+}
 
 Handler save_handler(const Insn& i) {
     switch (i.op) {

@@ -87,9 +87,9 @@ Outcome with_lengths(Core& c, const Insn& i, const Xmm& a, const Xmm& b, bool ex
     return r;
 }
 
-template <bool Explicit, bool Mask, bool Memory>
+template <bool Explicit, bool Mask, class R, bool Memory>
 bool compare(Core& c, const Insn& i) {
-    if (!sse_ready(c)) return false;
+    if (!R::ready(c)) return false;
     Xmm b;
     if constexpr (Memory) {
         if (!c.load_operand(i, b)) return false;  // needs no alignment
@@ -118,28 +118,33 @@ bool compare(Core& c, const Insn& i) {
                            : last      ? 31u - static_cast<unsigned>(std::countl_zero(r.bits))
                                        : static_cast<unsigned>(std::countr_zero(r.bits));
     } else if (!(i.imm & 0x40)) {
-        set_xmm(c, 0, Xmm{{r.bits, 0}});
+        R::set(c, 0, Xmm{{r.bits, 0}});
     } else {
         std::array<u8, 16> m;
         for (unsigned k = 0; k < 16; ++k) m[k] = r.bits >> (r.count == 16 ? k : k / 2) & 1 ? u8{0xFF} : u8{0};
-        set_xmm(c, 0, vec(m));
+        R::set(c, 0, vec(m));
     }
     return true;
+}
+
+template <bool Explicit, bool Mask>
+Handler pick_compare(const Insn& i) {
+    return by_form128(i,
+                      []<class R, bool Memory>() -> Handler { return &compare<Explicit, Mask, R, Memory>; });
 }
 
 }  // namespace
 
 Handler string_compare_handler(const Insn& i) {
-    const bool m = i.memory();
     switch (i.op) {
         case Op::PCMPESTRI:
-            return m ? &compare<true, false, true> : &compare<true, false, false>;
+            return pick_compare<true, false>(i);
         case Op::PCMPESTRM:
-            return m ? &compare<true, true, true> : &compare<true, true, false>;
+            return pick_compare<true, true>(i);
         case Op::PCMPISTRI:
-            return m ? &compare<false, false, true> : &compare<false, false, false>;
+            return pick_compare<false, false>(i);
         case Op::PCMPISTRM:
-            return m ? &compare<false, true, true> : &compare<false, true, false>;
+            return pick_compare<false, true>(i);
         default:
             return nullptr;
     }

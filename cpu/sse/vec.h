@@ -1,4 +1,4 @@
-// The contents of an MMX (8 bytes) or XMM (16 bytes) register as a value, and its lanes.
+// The contents of an MMX (8 bytes), XMM (16) or YMM register (32) as a value, and its lanes.
 #pragma once
 
 #include <array>
@@ -15,6 +15,17 @@ struct alignas(N) Vec {
 };
 using Mmx = Vec<8>;
 using Xmm = Vec<16>;
+using Ymm = Vec<32>;
+
+inline Xmm low_half(const Ymm& v) {
+    return Xmm{{v.q[0], v.q[1]}};
+}
+inline Xmm high_half(const Ymm& v) {
+    return Xmm{{v.q[2], v.q[3]}};
+}
+inline Ymm join(const Xmm& low, const Xmm& high) {
+    return Ymm{{low.q[0], low.q[1], high.q[0], high.q[1]}};
+}
 
 template <class T, unsigned N>
 using Lanes = std::array<T, N / sizeof(T)>;

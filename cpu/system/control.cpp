@@ -1,6 +1,7 @@
 #include "cpu/system/control.h"
 
 #include "cpu/apic/local_apic.h"
+#include "cpu/sse/access.h"
 #include "cpu/system/cpu_model.h"
 #include "cpu/system/cpuid.h"
 #include "cpu/system/descriptor.h"
@@ -213,8 +214,9 @@ bool xgetbv(Core& core, const Insn&) {
     if (!(s.cr4 & cr4::osxsave)) return core.raise(Vector::ud);
     const u32 index = static_cast<u32>(s.gpr[rcx]);
     if (index > 1 || (index == 1 && !core.model.has(Feature::xgetbv1))) return core.raise(Vector::gp, 0);
-    s.gpr[rax] = static_cast<u32>(s.xcr0);
-    s.gpr[rdx] = s.xcr0 >> 32;
+    const u64 value = index == 1 ? s.xcr0 & sse::components_in_use(core) : s.xcr0;
+    s.gpr[rax] = static_cast<u32>(value);
+    s.gpr[rdx] = value >> 32;
     return true;
 }
 

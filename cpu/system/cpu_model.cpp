@@ -22,11 +22,13 @@ constexpr FeatureSet kCore2 = kX86_64 | FeatureSet{F::sse3, F::ssse3, F::cx16, F
 // What every model for current systems has around its instruction set: a clock that needs no calibration.
 constexpr FeatureSet kModern{F::x2apic, F::tsc_deadline, F::tsc_adjust, F::arat, F::invariant_tsc, F::rdtscp};
 constexpr FeatureSet kV2 = kCore2 | kModern | FeatureSet{F::sse4_1, F::sse4_2, F::popcnt, F::pcid};
+constexpr FeatureSet kV3 = kV2 | FeatureSet{F::avx, F::avx2,  F::bmi1,  F::bmi2,  F::f16c,
+                                            F::fma, F::lzcnt, F::movbe, F::xsave, F::xsaveopt};
 constexpr FeatureSet kMax =
-    kV2 | FeatureSet{F::aes,        F::pclmulqdq, F::movbe,    F::rdrand,         F::rdseed,
-                     F::fsgsbase,   F::invpcid,   F::smap,     F::smep,           F::umip,
-                     F::erms,       F::xsave,     F::xsaveopt, F::xsavec,         F::xgetbv1,
-                     F::clflushopt, F::prefetchw, F::pdpe1gb,  F::fdp_excptn_only};
+    kV3 | FeatureSet{F::aes,       F::aes_avx,  F::pclmulqdq,      F::pclmulqdq_avx, F::rdrand,
+                     F::rdseed,    F::fsgsbase, F::invpcid,        F::smap,          F::smep,
+                     F::umip,      F::erms,     F::xsavec,         F::xgetbv1,       F::clflushopt,
+                     F::prefetchw, F::pdpe1gb,  F::fdp_excptn_only};
 
 // CPUID.7.0:EDX: IBRS/IBPB, STIBP, ARCH_CAPABILITIES, SSBD.
 constexpr u32 kSpeculationControls = 1u << 26 | 1u << 27 | 1u << 29 | 1u << 31;
@@ -83,6 +85,16 @@ constexpr std::array kModels{
              .max_extended_leaf = 0x80000008,
              .physical_bits = 40,
              .features = kV2,
+             .leaf7_edx = kSpeculationControls,
+             .arch_capabilities = kArchCapabilities,
+             .unknown_msr_faults = true},
+    CpuModel{.name = "x86-64-v3",
+             .brand = kBrand,
+             .signature = signature(6, 15, 11),
+             .max_leaf = 22,
+             .max_extended_leaf = 0x80000008,
+             .physical_bits = 40,
+             .features = kV3,
              .leaf7_edx = kSpeculationControls,
              .arch_capabilities = kArchCapabilities,
              .unknown_msr_faults = true},

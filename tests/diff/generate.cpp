@@ -233,6 +233,28 @@ bool place_selectors(Case& c, const DecodeMode& mode, Random& random) {
     }
 }
 
+// Base and indices of a gather around `target`, a few far away; the mask as it comes.
+bool place_gather(Case& c, const DecodeMode& mode, u64 target, Random& random) {
+    const Insn i = c.insn;
+    UserState& s = c.state;
+    const bool quads = (i.opcode & 1) != 0;
+    const auto lane = [&](unsigned at) {
+        const u64 near = (u64{random.below(0x600)} - 0x300) >> i.scale;
+        const u64 v = random.chance(24) ? random.next() : near;
+        const unsigned n = i.index & 15;
+        u8* half = at < 16 ? s.fx.data() + 160 + 16 * n : s.upper.data() + 16 * n;
+        if (quads)
+            store_le(half + at % 16, v);
+        else
+            store_le(half + at % 16, static_cast<u32>(v));
+    };
+    for (unsigned at = 0; at < 32; at += quads ? 8 : 4) lane(at);
+    const u64 disp = static_cast<u64>(static_cast<i64>(i.disp));
+    if (i.base >= 16) return set_displacement(c, mode, target);
+    s.gpr[i.base] = cut(target - disp, i.asize);
+    return true;
+}
+
 // A legal image, most of the time.
 void make_image(Case& c, Random& random) {
     std::array<u8, 512> fx{};
@@ -241,8 +263,9 @@ void make_image(Case& c, Random& random) {
     if (c.insn.op == Op::FXRSTOR || c.insn.op == Op::XRSTOR) {
         c.image.assign(fx.begin(), fx.end());
         if (c.insn.op == Op::FXRSTOR) return;
-        c.image.resize(576);
-        c.image[512] = static_cast<u8>(random.chance(16) ? random.below(256) & ~4 : random.below(4));
+        c.image.resize(832);
+        for (size_t at = 576; at < 832; at += 8) store_le(&c.image[at], random.next());
+        c.image[512] = static_cast<u8>(random.chance(16) ? random.below(256) : random.below(8));
         if (random.chance(32)) c.image[520 + random.below(16)] = 1;
         return;
     }
@@ -281,6 +304,8 @@ bool generate(const InsnRow& row, Mode wanted, Random& random, Case& c) {
     s.segmented = segmented;
     s.repeats = (string_op(c.insn.op) || c.insn.op == Op::INS || c.insn.op == Op::OUTS) &&
                 (c.insn.has(insn_flag::rep) || c.insn.has(insn_flag::repne));
+    // A gather that faults in the middle with a step pending is left for the step.
+    if (row.has(row_attr::vsib) || row.has(row_attr::vsibh)) s.repeats = true;
     const u64 mask = code_size == 8 ? ~u64{0} : 0xFFFFFFFF;
     for (u64& r : s.gpr) r = interesting(random) & mask;
     if (code_size != 8) std::fill(s.gpr.begin() + 8, s.gpr.end(), 0);
@@ -289,6 +314,12 @@ bool generate(const InsnRow& row, Mode wanted, Random& random, Case& c) {
     // Now and then at the end of the first page, so that the instruction straddles.
     s.rip = kCode + (random.chance(16) ? 0x1000 - random.below(15) : 16 * random.below(128)) - s.code_base();
     randomize_fx(s.fx, random);
+    // Often unused: XSAVE tells.
+    if (!random.chance(4)) {
+        for (size_t at = 0; at < s.upper.size(); at += 8)
+            store_le(&s.upper[at], random.chance(2) ? interesting_float(random) : interesting(random));
+        if (code_size != 8) std::fill(s.upper.begin() + 128, s.upper.end(), 0);
+    }
 
     const u64 data = kData - s.data_base();  // the window's offset in its segment
     auto in_window = [&] { return data + 0x200 + random.below(kDataSize - 0x800); };
@@ -313,7 +344,7 @@ bool generate(const InsnRow& row, Mode wanted, Random& random, Case& c) {
     if (row.has(row_attr::bitstring) && c.insn.memory())
         s.gpr[c.insn.reg] = sign_extend(random.next(), 13) & mask;
     if (saves_image(row)) {
-        s.gpr[rax] = random.below(4);
+        s.gpr[rax] = random.below(8);
         s.gpr[rdx] = 0;
     }
     if (c.insn.op == Op::POPF) s.gpr[rsp] &= ~u64{7};
@@ -323,7 +354,8 @@ bool generate(const InsnRow& row, Mode wanted, Random& random, Case& c) {
         // often aligned, sometimes across its end.
         const bool image = saves_image(row) || row.mnemonic == "frstor";
         u64 target = in_window();
-        if (row.has(row_attr::align) ? !random.chance(8) : random.chance(3)) target &= ~u64{15};
+        const u64 alignment = c.insn.has(insn_flag::vex_l) ? 32 : 16;
+        if (row.has(row_attr::align) ? !random.chance(8) : random.chance(3)) target &= ~(alignment - 1);
         if (saves_image(row) && !random.chance(16)) target &= ~u64{63};
         if (random.chance(50)) target = data + kDataSize - random.below(20);
         const bool bit_string = row.has(row_attr::bitstring);
@@ -332,7 +364,9 @@ bool generate(const InsnRow& row, Mode wanted, Random& random, Case& c) {
         target -= base;
         const Insn i = c.insn;
         const u64 disp = static_cast<u64>(static_cast<i64>(i.disp));
-        if (row.memory == MemoryClass::moffs) {
+        if (row.has(row_attr::vsib) || row.has(row_attr::vsibh)) {
+            if (!place_gather(c, mode, target, random)) return false;
+        } else if (row.memory == MemoryClass::moffs) {
             if (!set_displacement(c, mode, target)) return false;
         } else if (i.base < 16) {
             if (i.index == i.base) return false;

@@ -118,7 +118,7 @@ GuestCpu::GuestCpu(std::string_view model) : box_(kData + kDataSize + MiB, model
     s.cr0 = cr0::pe | cr0::pg | cr0::wp | cr0::ne | cr0::et | cr0::mp;
     s.cr3 = kTables;
     s.cr4 = cr4::pae | cr4::osfxsr | cr4::osxmmexcpt | cr4::pge | cr4::osxsave | cr4::fsgsbase;
-    s.xcr0 = 3;
+    s.xcr0 = 7;
     s.efer = efer::lme | efer::lma | efer::nxe | efer::sce;
     s.gdtr = {.base = kGdt, .limit = 0x7F};
     s.idtr = {.base = kIdt, .limit = 0x1FF};
@@ -149,6 +149,7 @@ Outcome GuestCpu::run(const UserState& in) {
     s.pending_debug = 0;
     s.interrupt_shadow = s.debug_shadow = false;
     load_fx(s, in.fx);
+    for (unsigned n = 0; n < 32; ++n) s.vec[n / 2].q[2 + n % 2] = load_le<u64>(&in.upper[8 * n]);
     box_.cpu->state_changed();
 
     Outcome out;
@@ -185,6 +186,7 @@ Outcome GuestCpu::run(const UserState& in) {
         out.state.eflags = s.read_eflags();
     }
     store_fx(s, out.state.fx);
+    for (unsigned n = 0; n < 32; ++n) store_le(&out.state.upper[8 * n], s.vec[n / 2].q[2 + n % 2]);
     return out;
 }
 

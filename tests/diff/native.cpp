@@ -54,7 +54,8 @@ struct Session {
     gregset_t registers{};
     std::array<u8, 4096> extended{};
     size_t extended_size = 0;
-    u64 fs_base = 0;  // the C library's
+    u64 fs_base = 0;     // the C library's
+    bool upper = false;  // the processor has AVX
 };
 Session session;
 
@@ -65,6 +66,12 @@ size_t extended_size(const ucontext_t* u) {
     std::memcpy(&magic, fx + 464, 4);
     std::memcpy(&size, fx + 468, 4);
     return magic == 0x46505853 && size <= sizeof session.extended ? size : 512;
+}
+
+// Where XSAVE has the upper halves of YMM (CPUID.0Dh.2:EBX: so on every processor).
+constexpr size_t kUpper = 576;
+bool has_upper() {
+    return session.extended_size >= kUpper + 256 && session.upper;
 }
 
 MYNAH_NO_TLS void load(ucontext_t* u, const UserState& s) {
@@ -81,6 +88,10 @@ MYNAH_NO_TLS void load(ucontext_t* u, const UserState& s) {
         u64 present;
         std::memcpy(&present, fx + 512, 8);
         present |= 3;  // x87 and SSE are not in their initial state
+        if (has_upper()) {
+            present |= 4;
+            std::memcpy(fx + kUpper, s.upper.data(), s.upper.size());
+        }
         std::memcpy(fx + 512, &present, 8);
     }
     load_data_segments(data);
@@ -113,7 +124,12 @@ void store(const ucontext_t* u, UserState& s) {
     for (unsigned n = 0; n < 16; ++n) s.gpr[n] = static_cast<u64>(g[kRegisters[n]]);
     s.rip = static_cast<u64>(g[REG_RIP]);
     s.eflags = static_cast<u32>(static_cast<u64>(g[REG_EFL]) & ~(kTrapFlag | kResumeFlag));
-    std::memcpy(s.fx.data(), u->uc_mcontext.fpregs, 512);
+    const u8* fx = reinterpret_cast<const u8*>(u->uc_mcontext.fpregs);
+    std::memcpy(s.fx.data(), fx, 512);
+    s.upper.fill(0);
+    if (session.extended_size > 512 && has_upper() && (fx[512] & 4)) {
+        std::memcpy(s.upper.data(), fx + kUpper, s.upper.size());
+    }
 }
 
 MYNAH_NO_TLS void on_signal(int, siginfo_t*, void* context) {
@@ -167,6 +183,7 @@ NativeCpu::NativeCpu() {
     sigfillset(&action.sa_mask);
     for (const int s : {SIGUSR2, SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) sigaction(s, &action, nullptr);
     segment_base(ARCH_GET_FS, reinterpret_cast<u64>(&session.fs_base));
+    session.upper = has(Feature::avx);
     // 32-bit code needs data segments; 64-bit code does not look at them.
     load_data_segments(kFlatData);
     segments_ = make_segment(kLocalData32, kData, kDataSize, true, false) &&
@@ -195,6 +212,12 @@ bool NativeCpu::has(Feature feature) {
         explicit Leaf(unsigned leaf, unsigned sub = 0) { __get_cpuid_count(leaf, sub, &a, &b, &c, &d); }
     };
     const auto bit = [](unsigned word, unsigned n) { return (word >> n & 1) != 0; };
+    const auto has_avx = [&] {
+        if (!bit(Leaf(1).c, 27) || !bit(Leaf(1).c, 28)) return false;
+        u32 low, high;
+        asm("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        return (low & 6) == 6;
+    };
     switch (feature) {
         case Feature::sse3:
             return bit(Leaf(1).c, 0);
@@ -214,6 +237,24 @@ bool NativeCpu::has(Feature feature) {
             return bit(Leaf(1).c, 23);
         case Feature::aes:
             return bit(Leaf(1).c, 25);
+        case Feature::avx:
+            return has_avx();
+        case Feature::aes_avx:
+            return has_avx() && bit(Leaf(1).c, 25);
+        case Feature::pclmulqdq_avx:
+            return has_avx() && bit(Leaf(1).c, 1);
+        case Feature::fma:
+            return has_avx() && bit(Leaf(1).c, 12);
+        case Feature::f16c:
+            return has_avx() && bit(Leaf(1).c, 29);
+        case Feature::avx2:
+            return has_avx() && bit(Leaf(7).b, 5);
+        case Feature::bmi1:
+            return bit(Leaf(7).b, 3);
+        case Feature::bmi2:
+            return bit(Leaf(7).b, 8);
+        case Feature::lzcnt:
+            return bit(Leaf(0x80000001).c, 5);
         case Feature::xsave:
             return bit(Leaf(1).c, 27);  // OSXSAVE
         case Feature::rdrand:

@@ -34,6 +34,8 @@ u16 chosen_registers(const Case& c) {
 bool recordable(const InsnRow& row) {
     for (const std::string_view name : {"fnsave", "fnstenv", "frstor", "fldenv", "ldmxcsr"})
         if (row.mnemonic == name) return false;
+    // The records have no YMM registers.
+    if (row.vex && family_of(row) == Family::sse) return false;
     if (row.has(row_attr::cpl0) || transcendental(row) || approximation(row.op) || uses_selectors(row.op))
         return false;
     switch (row.op) {

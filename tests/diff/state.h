@@ -27,14 +27,16 @@ struct UserState {
     // DS, ES and SS are the data window, from its first byte to its last: what 16-bit addresses reach. With
     // code_size 2 CS is the code window too.
     bool segmented = false;
-    // A repeated string instruction: its iterations leave RIP where it is. (So does a branch to itself, which
-    // would go on for as long as its counter lasts.)
+    // A repeated string instruction or a gather: its iterations leave RIP where it is. (So does a branch to
+    // itself, which would go on for as long as its counter lasts.)
     bool repeats = false;
     u64 fs_base = 0, gs_base = 0;  // in 64-bit code; elsewhere FS and GS are the data segment
     // ES, CS, SS, DS, FS, GS as an instruction leaves them.
     std::array<u16, 6> selectors{};
     // As FXSAVE stores it in 64-bit mode: x87 in the first 160 bytes, XMM from 160 on.
     std::array<u8, 512> fx{};
+    // The upper halves of the YMM registers, as XSAVE stores them.
+    std::array<u8, 256> upper{};
 
     u64 code_base() const { return code_size == 2 ? kCode : 0; }
     u64 data_base() const { return segmented ? kData : 0; }
