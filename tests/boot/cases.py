@@ -59,6 +59,7 @@ CASES = {
     "direct-amd64-qemu64": direct("kernels/amd64-6.1", BUSYBOX64, "x86_64", ["daily"], cpu="qemu64"),
     "direct-amd64-core2duo": direct("kernels/amd64-6.1", BUSYBOX64, "x86_64", ["daily"], cpu="core2duo"),
     "direct-amd64-x86-64-v2": direct("kernels/amd64-6.1", BUSYBOX64, "x86_64", ["daily"], cpu="x86-64-v2"),
+    "direct-amd64-x86-64-v3": direct("kernels/amd64-6.1", BUSYBOX64, "x86_64", ["daily"], cpu="x86-64-v3"),
     "direct-i386-pentium3": direct("kernels/i386-686-pae", BUSYBOX32, "i686", ["daily"], cpu="pentium3"),
     "direct-pvh": direct("kernels/vmlinux-amd64-6.1", BUSYBOX64, "x86_64", ["daily"]),
     "multiboot-xen": {
