@@ -19,8 +19,9 @@ ROM_SIZE = 65536
 LOADER = bytes.fromhex("fa fc b8 00f0 8ed8 31c0 8ec0 8ed0 be 0010 bf 007c b9 0040 f3a4 8ed8 8ee0 8ee8 bc 007c"
                        " 31c0 31c9 31d2 31db 31f6 31ff 31ed ea 007c 0000")
 BOCHS_CPU = {"max": "corei7_icelake_u", "pentium": "pentium", "486": "pentium", "pentium3": "p3_katmai",
-             "core2duo": "core2_penryn_t9600", "x86-64-v2": "corei5_lynnfield_750", "qemu64": "athlon64_clawhammer"}
-QEMU_CPU = {"x86-64-v2": "Nehalem"}
+             "core2duo": "core2_penryn_t9600", "x86-64-v2": "corei5_lynnfield_750",
+             "x86-64-v3": "corei7_haswell_4770", "qemu64": "athlon64_clawhammer"}
+QEMU_CPU = {"x86-64-v2": "Nehalem", "x86-64-v3": "Haswell"}
 
 
 def rom(program: bytes) -> bytes:
