@@ -1,5 +1,6 @@
 ; sdm: vol. 2A 2.4 (exception classes of VEX-encoded instructions), vol. 1 13.3 (CR4.OSXSAVE and XCR0)
 ; cpu: x86-64-v3 max
+; qemu: differs, CR0.EM makes VEX forms #UD, VMOVD takes VEX.L, VADDSS does not
 ; expect: dword[0x5f8]=0x3100
 ; outcomes: 6ffff 6ffff 6ffff 6ffff 0 6ffff 6ffff 6ffff 6ffff 0 6ffff 6ffff 6ffff 6ffff 0 6ffff 6ffff 6ffff
 ; outcomes: 6ffff 0 6ffff 6ffff 6ffff 6ffff 0 d0000 d0000 d0000 0 0 0 0 0 7ffff 7ffff 7ffff 7ffff 0 0 0 0 0 0 0

@@ -1,6 +1,7 @@
 ; sdm: vol. 2C VPGATHERDD (elements fault from the lowest on; those done are in the destination, their mask is clear; the
 ; sdm: instruction is restartable; masked elements do not fault), VMASKMOV
 ; cpu: x86-64-v3 max
+; qemu: differs, VMASKMOV accesses the lanes that are masked out
 ; expect: dword[0x5f8]=0x310c
 ; outcomes: e0000 121000 11 22 33 ee ee ee ee ee f8 0 11 22 33 55 44 66 55 11 0 0 11 22 33 ee 44 ee ee 11 0 0 11
 ; outcomes: 22 33 44 0 0 0 0 0 0 ee ee ee ee ee ee ee ee 0 0 33 44 0 0 0 0 0 0 3 e0000 e0002 33 0 ffffffff

@@ -1,5 +1,6 @@
 ; sdm: vol. 1 13.4, 13.7-13.10 (XSAVE, XRSTOR, XSAVEOPT of YMM_Hi128: offset 576, initial state), vol. 2A CPUID leaf 0Dh
 ; cpu: x86-64-v3 max
+; qemu: differs, it saves a component in its initial state as if it were in use
 ; expect: dword[0x5f8]=0x30a4
 ; outcomes: 3 7 240 340 100 240 0 7 1234 1234 1f80 0 0 1234 0 1234 0 0 1234 1234 0 1234 0 0 0 1234 0 2 0 0 77 0
 ; outcomes: 2 d0000 0 9abc 9abc d0000 0 e0002 0
