@@ -201,18 +201,30 @@ bool round_scalar(Core& c, const Insn& i) {
         c, i, [&i](T, T y, Env& e) { return fpu::round_integral(y, static_cast<unsigned>(i.imm), e); });
 }
 
-#define MYNAH_PICK(name, form)                                                                 \
-    template <class T>                                                                         \
-    Handler pick_##name(const Insn& i) {                                                       \
-        return form(i, []<class R, bool Memory>() -> Handler { return &name<T, R, Memory>; }); \
-    }
-MYNAH_PICK(addsub, by_form)
-MYNAH_PICK(compare_packed, by_form)
-MYNAH_PICK(compare_scalar, by_form128)
-MYNAH_PICK(dot_product, by_form)
-MYNAH_PICK(round_packed, by_form)
-MYNAH_PICK(round_scalar, by_form128)
-#undef MYNAH_PICK
+template <class T>
+Handler pick_addsub(const Insn& i) {
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &addsub<T, R, Memory>; });
+}
+template <class T>
+Handler pick_compare_packed(const Insn& i) {
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &compare_packed<T, R, Memory>; });
+}
+template <class T>
+Handler pick_compare_scalar(const Insn& i) {
+    return by_form128(i, []<class R, bool Memory>() -> Handler { return &compare_scalar<T, R, Memory>; });
+}
+template <class T>
+Handler pick_dot_product(const Insn& i) {
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &dot_product<T, R, Memory>; });
+}
+template <class T>
+Handler pick_round_packed(const Insn& i) {
+    return by_form(i, []<class R, bool Memory>() -> Handler { return &round_packed<T, R, Memory>; });
+}
+template <class T>
+Handler pick_round_scalar(const Insn& i) {
+    return by_form128(i, []<class R, bool Memory>() -> Handler { return &round_scalar<T, R, Memory>; });
+}
 
 template <class T, bool QuietIsInvalid>
 Handler pick_compare_flags(const Insn& i) {

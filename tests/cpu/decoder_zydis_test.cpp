@@ -128,18 +128,21 @@ TEST_P(DecoderZydis, EveryRowEveryPrefix) {
                 return v;
             };
             std::vector<u8> code;
-            if (choose(2)) code.push_back(0x66);
+            // Those that VEX can't have come before it now and then.
+            const bool any = !row.vex || random.chance(4);
+            if (choose(2) && any) code.push_back(0x66);
             if (choose(2)) code.push_back(0x67);
             static constexpr u8 kSegments[] = {0, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65};
             if (const u8 s = kSegments[choose(7)]) code.push_back(s);
-            if (choose(2)) code.push_back(0xF0);
+            if (choose(2) && any) code.push_back(0xF0);
             static constexpr u8 kRep[] = {0, 0xF2, 0xF3};
-            if (const u8 r = kRep[choose(3)]) code.push_back(r);
+            if (const u8 r = kRep[choose(3)]; r && any) code.push_back(r);
             static constexpr u8 kMandatory[] = {0, 0x66, 0xF3, 0xF2, 0};
             if (const u8 m = row.vex ? u8{0} : kMandatory[static_cast<unsigned>(row.prefix)]) {
                 code.insert(random.chance(2) ? code.begin() : code.end(), m);
             }
-            if (const unsigned rex = choose(rex_values)) code.push_back(static_cast<u8>(0x3F + rex));
+            if (const unsigned rex = choose(rex_values); rex && any)
+                code.push_back(static_cast<u8>(0x3F + rex));
             if (row.vex) {
                 append_vex(code, row, mode, random);
             } else {
@@ -154,6 +157,7 @@ TEST_P(DecoderZydis, EveryRowEveryPrefix) {
                 if (row.mod == ModConstraint::reg) mod = 3;
                 if (row.reg >= 0) reg = static_cast<unsigned>(row.reg);
                 if (row.rm >= 0) rm = static_cast<unsigned>(row.rm);
+                if ((row.has(row_attr::vsib) || row.has(row_attr::vsibh)) && !random.chance(4)) rm = 4;
                 code.push_back(static_cast<u8>(mod << 6 | reg << 3 | rm));
             }
             while (code.size() < 24) code.push_back(static_cast<u8>(random.next()));
