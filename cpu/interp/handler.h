@@ -24,8 +24,8 @@ using Handler = bool (*)(Core&, const Insn&);
 Handler system_handler(const Insn& insn);
 // x87: FPU, FWAIT.
 Handler x87_handler(const Insn& insn);
-// sse: EMMS, everything from MOVD on (MMX, SSE, AES, PCLMULQDQ), FXSAVE to STMXCSR. The integer ones among
-// them (MOVNTI, CRC32, fences, PREFETCH, CLFLUSH, RDRAND) are not.
+// sse: EMMS, everything from MOVD on (MMX, SSE, AES, PCLMULQDQ, AVX, FMA), FXSAVE to STMXCSR. The integer
+// ones among them (MOVNTI, CRC32, fences, PREFETCH, CLFLUSH, RDRAND) are not.
 Handler sse_handler(const Insn& insn);
 
 }  // namespace mynah

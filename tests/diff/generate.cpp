@@ -314,12 +314,8 @@ bool generate(const InsnRow& row, Mode wanted, Random& random, Case& c) {
     // Now and then at the end of the first page, so that the instruction straddles.
     s.rip = kCode + (random.chance(16) ? 0x1000 - random.below(15) : 16 * random.below(128)) - s.code_base();
     randomize_fx(s.fx, random);
-    // Often unused: XSAVE tells.
-    if (!random.chance(4)) {
-        for (size_t at = 0; at < s.upper.size(); at += 8)
-            store_le(&s.upper[at], random.chance(2) ? interesting_float(random) : interesting(random));
-        if (code_size != 8) std::fill(s.upper.begin() + 128, s.upper.end(), 0);
-    }
+    // Now and then unused: XSAVE tells.
+    if (!random.chance(4)) randomize_upper(s, random);
 
     const u64 data = kData - s.data_base();  // the window's offset in its segment
     auto in_window = [&] { return data + 0x200 + random.below(kDataSize - 0x800); };

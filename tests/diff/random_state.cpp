@@ -127,6 +127,14 @@ void randomize_fx(std::array<u8, 512>& fx, Random& random) {
     }
 }
 
+void randomize_upper(UserState& s, Random& random) {
+    s.upper.fill(0);
+    for (unsigned at = 0; at < (s.code_size == 8 ? 256 : 128); at += 8) {
+        const u64 v = random.chance(2) ? interesting_float(random) : interesting(random);
+        store_le(&s.upper[at], v);
+    }
+}
+
 void fill(std::span<u8> memory, Random& random) {
     for (size_t at = 0; at + 8 <= memory.size(); at += 8) {
         u64 v;
@@ -156,6 +164,7 @@ UserState random_state(u64 seed, Mode mode) {
     s.eflags = eflags::fixed | (static_cast<u32>(random.next()) & eflags::arithmetic);
     s.eflags |= random.chance(2) ? eflags::df : 0;
     randomize_fx(s.fx, random);
+    randomize_upper(s, random);
     return s;
 }
 

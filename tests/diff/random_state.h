@@ -22,6 +22,8 @@ inline bool is_segmented(Mode m) {
 u64 interesting(Random& random);
 u64 interesting_float(Random& random);
 void randomize_fx(std::array<u8, 512>& fx, Random& random);
+// The upper halves of the YMM registers that the mode has.
+void randomize_upper(UserState& s, Random& random);
 void fill(std::span<u8> memory, Random& random);
 UserState random_state(u64 seed, Mode mode);
 

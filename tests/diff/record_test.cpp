@@ -34,8 +34,8 @@ u16 chosen_registers(const Case& c) {
 bool recordable(const InsnRow& row) {
     for (const std::string_view name : {"fnsave", "fnstenv", "frstor", "fldenv", "ldmxcsr"})
         if (row.mnemonic == name) return false;
-    // The records have no YMM registers.
-    if (row.vex && family_of(row) == Family::sse) return false;
+    // The seed's vectors are no indices.
+    if (row.has(row_attr::vsib) || row.has(row_attr::vsibh)) return false;
     if (row.has(row_attr::cpl0) || transcendental(row) || approximation(row.op) || uses_selectors(row.op))
         return false;
     switch (row.op) {
@@ -65,6 +65,7 @@ bool same(const Recorded& r, const Outcome& ours, u64 mask) {
     if (ours.vector >= 0)
         return ours.vector != 14 || (ours.cr2 == r.end.cr2 && ours.error_code == r.end.error_code);
     if ((ours.state.eflags ^ r.end.state.eflags) & r.flags) return false;
+    if (r.wide && ours.state.upper != r.end.state.upper) return false;
     return !r.floating || counted(ours.state, r.keeps_c1) == r.end.state.fx;
 }
 
@@ -101,6 +102,7 @@ TEST(Vectors, Record) {
                     if (r.chosen >> n & 1) r.start.gpr[n] = c.state.gpr[n];
                 c.state = r.start;
                 r.floating = family_of(row) != Family::integer;
+                r.wide = row.vex && r.floating;
                 r.keeps_c1 =
                     row.mnemonic.find("comi") != std::string_view::npos && family_of(row) == Family::x87;
                 r.flags = defined_flags(c);

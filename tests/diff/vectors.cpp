@@ -81,7 +81,7 @@ std::vector<MemoryChange> changes(std::span<const u8> before, std::span<const u8
 void put_record(std::vector<u8>& out, const Recorded& r) {
     put(out, static_cast<u8>(r.code.size()));
     out.insert(out.end(), r.code.begin(), r.code.end());
-    put(out, static_cast<u8>(static_cast<u8>(r.mode) | r.floating << 4 | r.keeps_c1 << 5));
+    put(out, static_cast<u8>(static_cast<u8>(r.mode) | r.floating << 4 | r.keeps_c1 << 5 | r.wide << 6));
     put(out, r.seed);
     put(out, static_cast<u16>(r.start.code_address() - kCode));
     put(out, r.chosen);
@@ -111,6 +111,15 @@ void put_record(std::vector<u8>& out, const Recorded& r) {
         for (unsigned n = 0; n < kFxWords; ++n)
             if (words >> n & 1) put(out, load_le<u64>(&r.end.state.fx[8 * n]));
     }
+    if (r.wide) {
+        u32 words = 0;
+        const auto &before = r.start.upper, &after = r.end.state.upper;
+        for (unsigned n = 0; n < 32; ++n)
+            words |= u32{std::memcmp(&before[8 * n], &after[8 * n], 8) != 0} << n;
+        put(out, words);
+        for (unsigned n = 0; n < 32; ++n)
+            if (words >> n & 1) put(out, load_le<u64>(&after[8 * n]));
+    }
     put(out, static_cast<u8>(r.memory.size()));
     for (const MemoryChange& m : r.memory) {
         put(out, m.at);
@@ -127,6 +136,7 @@ std::optional<Recorded> take_record(std::span<const u8>& in) {
     r.mode = static_cast<Mode>(kind & 3);
     r.floating = kind & 0x10;
     r.keeps_c1 = kind & 0x20;
+    r.wide = kind & 0x40;
     r.seed = reader.take<u16>();
     r.start = random_state(r.seed, r.mode);
     r.start.rip = kCode + reader.take<u16>() - r.start.code_base();
@@ -152,6 +162,11 @@ std::optional<Recorded> take_record(std::span<const u8>& in) {
             const u64 words = reader.take<u64>();
             for (unsigned n = 0; n < kFxWords; ++n)
                 if (words >> n & 1) store_le(&r.end.state.fx[8 * n], reader.take<u64>());
+        }
+        if (r.wide) {
+            const u32 words = reader.take<u32>();
+            for (unsigned n = 0; n < 32; ++n)
+                if (words >> n & 1) store_le(&r.end.state.upper[8 * n], reader.take<u64>());
         }
         r.memory.resize(reader.take<u8>());
         for (MemoryChange& m : r.memory) {

@@ -28,6 +28,7 @@ struct Recorded {
     UserState start;
     bool floating = false;  // the x87 and SSE state counts
     bool keeps_c1 = false;  // FCOMI: AMD leaves C1
+    bool wide = false;      // the upper halves of the YMM registers count
     u32 flags = 0;          // EFLAGS bits that are defined
     Outcome end;            // with end.state.fx as counted() gives it
     std::vector<MemoryChange> memory;
