@@ -3,7 +3,8 @@
 // Every function takes an Env made from MXCSR, adds the flags it raises and returns the masked response; what
 // happens on an unmasked exception (nothing is written) is the caller's business: Env::unmasked().
 // The common case goes through the host's own operators: both operands normal, the result safely normal, to
-// nearest, and PE set and masked, so that not even inexactness would show. Compile with -ffp-contract=off.
+// nearest, and PE set and masked, so that not even inexactness would show. It is inlined by force: there are
+// many callers, and compilers lose patience. Compile with -ffp-contract=off.
 #pragma once
 
 #include <bit>
@@ -77,7 +78,7 @@ T from_integer_slow(i64 v, Env& env);
 }  // namespace detail
 
 template <class T>
-inline T add(T a, T b, Env& env) {
+[[gnu::always_inline]] inline T add(T a, T b, Env& env) {
     using namespace detail;
     if (env.fast()) [[likely]] {
         const T r = bits(host(a) + host(b));
@@ -88,7 +89,7 @@ inline T add(T a, T b, Env& env) {
 }
 
 template <class T>
-inline T sub(T a, T b, Env& env) {
+[[gnu::always_inline]] inline T sub(T a, T b, Env& env) {
     using namespace detail;
     if (env.fast()) [[likely]] {
         const T r = bits(host(a) - host(b));
@@ -99,7 +100,7 @@ inline T sub(T a, T b, Env& env) {
 }
 
 template <class T>
-inline T mul(T a, T b, Env& env) {
+[[gnu::always_inline]] inline T mul(T a, T b, Env& env) {
     using namespace detail;
     if (env.fast()) [[likely]] {
         const T r = bits(host(a) * host(b));
@@ -110,7 +111,7 @@ inline T mul(T a, T b, Env& env) {
 }
 
 template <class T>
-inline T div(T a, T b, Env& env) {
+[[gnu::always_inline]] inline T div(T a, T b, Env& env) {
     using namespace detail;
     if (env.fast()) [[likely]] {
         if (plain(a) && safe(b)) [[likely]] {
@@ -123,7 +124,7 @@ inline T div(T a, T b, Env& env) {
 }
 
 template <class T>
-inline T sqrt(T a, Env& env) {
+[[gnu::always_inline]] inline T sqrt(T a, Env& env) {
     using namespace detail;
     if (env.fast() && safe(a) && !(a >> (8 * sizeof(T) - 1))) [[likely]]
         return bits(std::sqrt(host(a)));
@@ -133,7 +134,7 @@ inline T sqrt(T a, Env& env) {
 // a * b + c, rounded once, product and addend negated on demand. NaNs: the first of a, b, c, with its own
 // sign.
 template <class T>
-inline T fma(T a, T b, T c, bool negate_product, bool negate_addend, Env& env) {
+[[gnu::always_inline]] inline T fma(T a, T b, T c, bool negate_product, bool negate_addend, Env& env) {
     using namespace detail;
     if (env.fast()) [[likely]] {
         const T r =
@@ -144,20 +145,20 @@ inline T fma(T a, T b, T c, bool negate_product, bool negate_addend, Env& env) {
     return fma_slow(a, b, c, negate_product, negate_addend, env);
 }
 template <class T>
-inline T fma(T a, T b, T c, Env& env) {
+[[gnu::always_inline]] inline T fma(T a, T b, T c, Env& env) {
     return fma(a, b, c, false, false, env);
 }
 
 // MINSS and friends: the second operand if either is a NaN (IE, also for quiet ones) or both are zeros.
 template <class T>
-inline T min(T a, T b, Env& env) {
+[[gnu::always_inline]] inline T min(T a, T b, Env& env) {
     using namespace detail;
     if (ordered(a) && ordered(b)) [[likely]]
         return host(a) < host(b) ? a : b;
     return min_max_slow(a, b, false, env);
 }
 template <class T>
-inline T max(T a, T b, Env& env) {
+[[gnu::always_inline]] inline T max(T a, T b, Env& env) {
     using namespace detail;
     if (ordered(a) && ordered(b)) [[likely]]
         return host(a) > host(b) ? a : b;
@@ -166,7 +167,7 @@ inline T max(T a, T b, Env& env) {
 
 // COMISS (quiet_is_invalid) and UCOMISS.
 template <class T>
-inline Order compare(T a, T b, bool quiet_is_invalid, Env& env) {
+[[gnu::always_inline]] inline Order compare(T a, T b, bool quiet_is_invalid, Env& env) {
     using namespace detail;
     if (ordered(a) && ordered(b)) [[likely]] {
         const auto x = host(a), y = host(b);
@@ -177,7 +178,7 @@ inline Order compare(T a, T b, bool quiet_is_invalid, Env& env) {
 
 // CMPSS and friends: predicates 0-7, with VEX 0-31 (SDM vol. 2A CMPPD table 3-1).
 template <class T>
-inline bool compare_predicate(T a, T b, unsigned predicate, Env& env) {
+[[gnu::always_inline]] inline bool compare_predicate(T a, T b, unsigned predicate, Env& env) {
     // Bit set: true for less, equal, greater, unordered (bits 0-3); bit 4: a quiet NaN is invalid.
     constexpr u8 kTable[16] = {0x02, 0x11, 0x13, 0x08, 0x0D, 0x1E, 0x1C, 0x07,
                                0x0A, 0x19, 0x1B, 0x00, 0x05, 0x16, 0x14, 0x0F};
@@ -189,14 +190,14 @@ inline bool compare_predicate(T a, T b, unsigned predicate, Env& env) {
 // --- conversions ---
 
 // CVTSS2SD.
-inline u64 to_f64(u32 a, Env& env) {
+[[gnu::always_inline]] inline u64 to_f64(u32 a, Env& env) {
     using namespace detail;
     if (plain(a)) [[likely]]
         return bits(static_cast<double>(host(a)));
     return widen_slow(a, env);
 }
 // CVTSD2SS.
-inline u32 to_f32(u64 a, Env& env) {
+[[gnu::always_inline]] inline u32 to_f32(u64 a, Env& env) {
     using namespace detail;
     if (env.fast() && plain(a)) [[likely]] {
         const u32 r = bits(static_cast<float>(host(a)));
@@ -212,7 +213,7 @@ u16 f32_to_f16(u32 a, Rounding rc, Env& env);
 
 // CVTSI2SS and friends.
 template <class T>
-inline T from_i32(i32 v, Env& env) {
+[[gnu::always_inline]] inline T from_i32(i32 v, Env& env) {
     if constexpr (sizeof(T) == 8) {
         return detail::bits(static_cast<double>(v));
     } else {
@@ -222,7 +223,7 @@ inline T from_i32(i32 v, Env& env) {
     }
 }
 template <class T>
-inline T from_i64(i64 v, Env& env) {
+[[gnu::always_inline]] inline T from_i64(i64 v, Env& env) {
     if (env.fast()) [[likely]]
         return detail::bits(static_cast<detail::Host<T>>(v));
     return detail::from_integer_slow<T>(v, env);
@@ -239,7 +240,7 @@ inline i64 to_i64(T a, Env& env) {
 }
 // CVTTSS2SI and friends.
 template <class T>
-inline i32 to_i32_truncated(T a, Env& env) {
+[[gnu::always_inline]] inline i32 to_i32_truncated(T a, Env& env) {
     const auto x = detail::host(a);
     if (x > -2147483520 && x < 2147483520) [[likely]] {
         const i32 r = static_cast<i32>(x);
@@ -249,7 +250,7 @@ inline i32 to_i32_truncated(T a, Env& env) {
     return static_cast<i32>(detail::to_integer_slow(a, 32, Rounding::zero, env));
 }
 template <class T>
-inline i64 to_i64_truncated(T a, Env& env) {
+[[gnu::always_inline]] inline i64 to_i64_truncated(T a, Env& env) {
     const auto x = detail::host(a);
     if (x > -9.2e18 && x < 9.2e18) [[likely]] {
         const i64 r = static_cast<i64>(x);
