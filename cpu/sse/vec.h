@@ -10,7 +10,7 @@
 namespace mynah::sse {
 
 template <unsigned N>
-struct alignas(N) Vec {
+struct alignas(N < 16 ? N : 16) Vec {
     std::array<u64, N / 8> q{};
 };
 using Mmx = Vec<8>;
