@@ -10,7 +10,8 @@ namespace mynah {
 
 Result<HostCode> HostCode::create(u64 size) {
     const auto failed = [](const char* what) {
-        return Error{std::string("cannot get memory for translated code: ") + what + ": " + std::strerror(errno)};
+        return Error{std::string("cannot get memory for translated code: ") + what + ": " +
+                     std::strerror(errno)};
     };
     // Anonymous rather than a memfd: perf looks for its map of symbols in such mappings only.
     void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

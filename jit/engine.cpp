@@ -126,6 +126,7 @@ ModeBits JitEngine::mode_bits() const {
     const CpuState& s = c.state;
     const bool enabled = (s.cr0 & (cr0::em | cr0::ts)) == 0;
     m.sse = enabled && (s.cr4 & cr4::osfxsr) && (s.mxcsr & 0x1F80) == 0x1F80;
+    m.avx = m.sse && (s.cr4 & cr4::osxsave) && (s.xcr0 & 6) == 6;
     return m;
 }
 
@@ -266,8 +267,8 @@ void JitEngine::name_for_perf(const Region& r) {
         fmt::print(perf_map_.get(), "{:x} {:x} guest_{:x}\n", reinterpret_cast<u64>(r.code + from), to - from,
                    r.page_rip + b.begin);
     }
-    fmt::print(perf_map_.get(), "{:x} {:x} guest_{:x}_stubs\n", reinterpret_cast<u64>(r.code + r.stubs_offset),
-               r.code_bytes - r.stubs_offset, r.key.rip);
+    fmt::print(perf_map_.get(), "{:x} {:x} guest_{:x}_stubs\n",
+               reinterpret_cast<u64>(r.code + r.stubs_offset), r.code_bytes - r.stubs_offset, r.key.rip);
     std::fflush(perf_map_.get());
 }
 

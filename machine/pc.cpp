@@ -79,7 +79,9 @@ Status Pc::make_cpu() {
         if (!Jit::supported())
             log_(LogItem::unimplemented, "jit: this host has no translator; the interpreter runs alone");
         accelerator = [this](Core& core, PhysicalMap& memory) {
-            return Jit::create(core, memory, JitOptions{.perf_map = config_.perf_map, .code_bytes = config_.translation_bytes});
+            return Jit::create(
+                core, memory,
+                JitOptions{.perf_map = config_.perf_map, .code_bytes = config_.translation_bytes});
         };
     }
     auto cpu = Cpu::create(config_.cpu, *memory_, *this, log_, accelerator);

@@ -124,7 +124,7 @@ bool Translator::emit_double_shift(const Insn& i) {
         e_.jcc(kE, kept);
     }
     e_.load(RCX, in_state(s_.value));
-    e_.alu(6, RCX, to);  // XOR
+    e_.alu(6, RCX, to);                // XOR
     e_.rr(plain(0xC1, wide), 5, RCX);  // SHR
     e_.imm8(size * 8 - 1);
     e_.rr(plain(0x8A), RAX, RCX);

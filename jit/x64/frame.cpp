@@ -153,10 +153,10 @@ void Translator::emit_interpret() {
 bool Translator::emit_insn() {
     const Insn& i = entry_->insn;
     if (emit_branch(i)) return true;
-    const bool known = emit_high_byte(i) || emit_move(i) || emit_alu(i) || emit_unary(i) || emit_extend(i) || emit_stack(i) ||
-                       emit_shift(i) || emit_double_shift(i) || emit_condition(i) || emit_multiply(i) || emit_divide(i) ||
-                       emit_bits(i) || emit_exchange(i) || emit_flag(i) || emit_interrupt_flag(i) ||
-                       emit_vector(i);
+    const bool known = emit_high_byte(i) || emit_move(i) || emit_alu(i) || emit_unary(i) || emit_extend(i) ||
+                       emit_stack(i) || emit_shift(i) || emit_double_shift(i) || emit_condition(i) ||
+                       emit_multiply(i) || emit_divide(i) || emit_bits(i) || emit_exchange(i) ||
+                       emit_flag(i) || emit_interrupt_flag(i) || emit_vector(i);
     if (!known) emit_interpret();
     return false;
 }

@@ -90,8 +90,8 @@ bool Translator::emit_high_byte(const Insn& i) {
     const auto guest = [](unsigned r) { return r >= kHighByte ? r - kHighByte : r; };
     const unsigned op = alu && !test ? static_cast<unsigned>(i.op) - static_cast<unsigned>(Op::ADD) : 0;
     const bool writes = mov || (!test && op != kCmpOp);
-    const bool immediate_form = (i.opcode >= 0x80 && i.opcode <= 0x83) || i.opcode >= 0xF6 || i.opcode == 0xC6 ||
-                                (i.opcode >= 0xB0 && i.opcode <= 0xB7);
+    const bool immediate_form = (i.opcode >= 0x80 && i.opcode <= 0x83) || i.opcode >= 0xF6 ||
+                                i.opcode == 0xC6 || (i.opcode >= 0xB0 && i.opcode <= 0xB7);
     const bool to_reg = (i.opcode < 0x40 && (i.opcode & 6) == 2 && !test) || i.opcode == 0x8A;
     const auto byte = static_cast<u8>(mov ? 0x88 : test ? 0x84 : op << 3);
     const auto operate = [&](unsigned to, auto emit) {

@@ -165,6 +165,8 @@ class Translator {
     void attend_behind();  // looks for events behind the current instruction
     bool emit_branch(const Insn& i);
     bool emit_vector(const Insn& i);
+    bool emit_general_vex(const Insn& i);
+    bool reemit(const Insn& i);
 
     // To the code of the RIP in RAX. A call comes back to `landing`.
     void indirect_target(bool call = false, Label landing = {});

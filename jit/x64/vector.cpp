@@ -1,5 +1,6 @@
-// SSE: re-emitted with the same registers. The guest's vector registers and MXCSR are loaded when first
-// needed and stay in the host's until the code is left or calls out.
+// SSE, AVX and the VEX-encoded general instructions: re-emitted with the same registers. The guest's vector
+// registers and MXCSR are loaded when first needed and stay in the host's until the code is left or calls
+// out.
 #include "cpu/insn_table.h"
 #include "jit/x64/host.h"
 #include "jit/x64/translator.h"
@@ -21,6 +22,10 @@ bool left_out(Op op) {
         case Op::PCMPESTRM:
         case Op::PCMPISTRI:
         case Op::PCMPISTRM:
+        case Op::VMASKMOVPS:
+        case Op::VMASKMOVPD:
+        case Op::VPMASKMOVD:
+        case Op::VPMASKMOVQ:
             return true;
         case Op::AESENC:
         case Op::AESENCLAST:
@@ -61,32 +66,91 @@ void Translator::need_vectors() {
     vectors_known_ = true;
 }
 
+// MOVNTI, CRC32 and BMI: no vector register.
+bool Translator::emit_general_vex(const Insn& i) {
+    switch (i.op) {
+        case Op::MOVNTI:
+            access(i, i.osize, true);
+            store_sized(at(RAX), value_of(i.reg, RCX), i.osize);
+            return true;
+        case Op::CRC32:
+            if (!i.memory() && i.rm >= kHighByte) return false;
+            return reemit(i);
+        case Op::RORX:
+        case Op::SARX:
+        case Op::SHLX:
+        case Op::SHRX:
+        case Op::MULX:
+        case Op::PDEP:
+        case Op::PEXT:
+            return reemit(i);
+        case Op::ANDN: {
+            if (!reemit(i)) return false;
+            // Flags as of a logical operation; PF and AF are not the same on every host.
+            const Reg r = value_of(i.reg, RCX);
+            e_.rr(sized(0x84, i.osize), r, r);
+            flags_written();
+            return true;
+        }
+        case Op::BEXTR:
+        case Op::BLSI:
+        case Op::BLSMSK:
+        case Op::BLSR:
+        case Op::BZHI:
+            // Hosts differ in PF and AF.
+            if (!dead_flags() || !reemit(i)) return false;
+            flags_written(true);
+            return true;
+        default:
+            return false;
+    }
+}
+
 bool Translator::emit_vector(const Insn& i) {
-    const bool crc = i.op == Op::CRC32;
-    if (i.op == Op::MOVNTI) {
-        const unsigned size = i.osize;
-        access(i, size, true);
-        store_sized(at(RAX), value_of(i.reg, RCX), size);
+    if (emit_general_vex(i)) return true;
+    const bool vex = i.has(insn_flag::vex);
+    if (i.op < Op::MOVD || left_out(i.op) || !(vex ? mode_.avx : mode_.sse)) return false;
+    if (i.op == Op::VZEROUPPER || i.op == Op::VZEROALL) {
+        need_vectors();
+        e_.byte(0xC5);
+        e_.byte(i.op == Op::VZEROALL ? 0xFC : 0xF8);
+        e_.byte(0x77);
         return true;
     }
-    if (!crc && (!mode_.sse || i.op < Op::MOVD || left_out(i.op))) return false;
-    if (i.has(insn_flag::vex)) return false;
+    if (!reemit(i)) return false;
+    if (row_of(i).flags_written & eflags::arithmetic) flags_written();
+    return true;
+}
+
+// The same instruction with general registers where they are and the memory operand's host address. False: it
+// has operands that can't be had that way, and nothing was emitted.
+bool Translator::reemit(const Insn& i) {
     const InsnRow& row = row_of(i);
+    if (row.has(row_attr::vsib | row_attr::vsibh)) return false;
+    const bool vex = i.has(insn_flag::vex);
     const Operand* memory = nullptr;
-    unsigned general_reg = kNoRegister, general_rm = kNoRegister;
-    bool reg_written = false, rm_written = false, rm_read = false, has_immediate = false;
-    unsigned reg = row.reg >= 0 ? static_cast<unsigned>(row.reg) : i.reg;
+    bool vectors = false, immediate_byte = false, reg_written = false, rm_written = false,
+         vvvv_written = false;
+    unsigned general_reg = kNoRegister, general_rm = kNoRegister, general_vvvv = kNoRegister;
     for (const Operand& o : row.operands) {
         switch (o.kind) {
             case OperandKind::none:
+                break;
             case OperandKind::V:
             case OperandKind::U:
+            case OperandKind::H:
             case OperandKind::xmm0:
+                vectors = true;
+                break;
+            case OperandKind::L:
+                vectors = immediate_byte = true;
                 break;
             case OperandKind::I:
-                has_immediate = true;
+                immediate_byte = true;
                 break;
             case OperandKind::W:
+                vectors = true;
+                [[fallthrough]];
             case OperandKind::M:
                 if (i.memory()) memory = &o;
                 break;
@@ -96,63 +160,65 @@ bool Translator::emit_vector(const Insn& i) {
                 } else {
                     general_rm = i.rm;
                     rm_written = o.write;
-                    rm_read = o.read;
                 }
                 break;
             case OperandKind::G:
                 general_reg = i.reg;
                 reg_written = o.write;
                 break;
+            case OperandKind::B:
+                general_vvvv = i.vvvv;
+                vvvv_written = o.write;
+                break;
             default:
                 return false;
         }
     }
     if (i.memory() && memory == nullptr) return false;
-    if (crc && !i.memory() && i.rm >= kHighByte) return false;
-    const bool wide = i.has(insn_flag::rex_w);
+    if (general_vvvv != kNoRegister && home(general_vvvv) == kNoReg) return false;
+    const unsigned size = memory == nullptr ? 0 : operand_bytes(i, *memory, mode_.code_size);
+    if (memory != nullptr && (size == 0 || size > 32)) return false;
+    (void)vvvv_written;
+
     Opcode o{.byte = i.opcode,
              .map = static_cast<u8>(static_cast<unsigned>(row.map)),
              .prefix = prefix_byte(row.prefix),
-             .wide = wide};
-    if (crc) {
+             .wide = i.has(insn_flag::rex_w)};
+    if (mode_.code_size != 8 && (row.has(row_attr::wig32) || (vex && !vectors))) o.wide = false;
+    if (i.op == Op::CRC32) {
         o.word = i.has(insn_flag::opsize) && i.opcode == 0xF1;
         o.byte_rm = i.opcode == 0xF0;
-        o.wide = wide;
-    } else {
-        need_vectors();
     }
+    if (vectors) need_vectors();
     if (memory != nullptr) {
-        const unsigned size = operand_bytes(i, *memory, mode_.code_size);
-        if (size == 0 || size > 16) return false;
         access(i, size, memory->write);
-        if (row.has(row_attr::align) && size == 16) {
-            e_.byte(0xA8);  // TEST AL, 15
-            e_.byte(15);
+        if (row.has(row_attr::align) && size >= 16) {
+            e_.byte(0xA8);  // TEST AL, size - 1
+            e_.imm8(size - 1);
             e_.jcc(kNE, whole_instead());
         }
     }
-    if (general_reg != kNoRegister) {
-        reg = value_of(general_reg, RCX);
-    }
+    unsigned reg = row.reg >= 0 ? static_cast<unsigned>(row.reg) : i.reg;
+    if (general_reg != kNoRegister) reg = value_of(general_reg, RCX);
+    const unsigned vvvv = general_vvvv != kNoRegister ? static_cast<unsigned>(home(general_vvvv)) : i.vvvv;
+    const bool l256 = i.has(insn_flag::vex_l);
+    const auto with_register = [&](unsigned rm) {
+        vex ? e_.vex_rr(o, reg, vvvv, rm, l256) : e_.rr(o, reg, rm);
+    };
     if (memory != nullptr) {
-        e_.rm(o, reg, at(RAX));
-    } else if (general_rm != kNoRegister) {
-        const Reg h = home(general_rm);
-        if (h != kNoReg) {
-            e_.rr(o, reg, h);
-        } else {
-            if (rm_read || !rm_written) e_.load(RAX, slot(general_rm));
-            e_.rr(o, reg, RAX);
-            // What moves to a general register zero-extends.
-            if (rm_written) e_.store(slot(general_rm), RAX);
-        }
+        vex ? e_.vex_rm(o, reg, vvvv, at(RAX), l256) : e_.rm(o, reg, at(RAX));
+    } else if (general_rm == kNoRegister) {
+        with_register(i.rm);
+    } else if (home(general_rm) != kNoReg) {
+        with_register(home(general_rm));
     } else {
-        e_.rr(o, reg, i.rm);
+        e_.load(RAX, slot(general_rm));
+        with_register(RAX);
+        // What moves to a general register zero-extends.
+        if (rm_written) e_.store(slot(general_rm), RAX);
     }
-    if (has_immediate) e_.imm8(i.imm);
-    if (general_reg != kNoRegister && reg_written && home(general_reg) == kNoReg)
-        e_.store(slot(general_reg), RCX);
-    if (row.flags_written & eflags::arithmetic) flags_written();
+    if (immediate_byte) e_.imm8(i.imm);
+    if (reg_written && home(general_reg) == kNoReg) e_.store(slot(general_reg), RCX);
     return true;
 }
 
