@@ -29,6 +29,8 @@ class Accelerator {
     virtual void drop_all() = 0;
     // Lines for `info jit`.
     virtual std::string describe() const = 0;
+    // What it made of the code at `rip` in the present mode, for a report of what went wrong; empty: nothing.
+    virtual std::string explain(u64) const { return {}; }
 };
 
 // Made when the processor is complete; what it is given outlives it. Null: the interpreter runs everything.

@@ -110,6 +110,10 @@ void Cpu::request_exit() {
     impl_->interpreter.request_exit();
 }
 
+bool Cpu::exit_requested() const {
+    return impl_->interpreter.exit_requested();
+}
+
 void Cpu::set_intr(bool level) {
     impl_->core.intr_pin = level;
     if (level) impl_->core.attention = true;
@@ -159,22 +163,33 @@ std::string Cpu::describe_accelerator() const {
     return impl_->accelerator == nullptr ? std::string() : impl_->accelerator->describe();
 }
 
+std::string Cpu::explain_accelerator(u64 rip) const {
+    return impl_->accelerator == nullptr ? std::string() : impl_->accelerator->explain(rip);
+}
+
 std::string Cpu::describe_registers() const {
     const Core& c = impl_->core;
     return mynah::describe_registers(c.state, c.mode.cpl, c.mode.code64(), c.memory.a20());
 }
 
 void Cpu::visit(Archive& ar) {
+    visit_state(ar);
+    if (!ar.loading()) return;
+    impl_->interpreter.blocks().drop_all();
+    if (impl_->accelerator != nullptr) impl_->accelerator->drop_all();
+}
+
+void Cpu::visit_state(Archive& ar) {
     Core& c = impl_->core;
     if (!ar.loading()) c.state.pdpte = c.mmu.pdptes();
     ar(c.state);
+    // An older pause says nothing any more: what engines leave there must not tell them apart.
+    if (!ar.loading() && !c.in_repeat()) c.repeat_pause = ~u64{0};
     ar.all(c.retired, c.intr_pin, c.repeat_pause, impl_->interpreter);
     if (impl_->apic != nullptr) impl_->apic->visit(ar);
     if (ar.loading()) {
         c.faulted = false;
         c.mmu.pdptes() = c.state.pdpte;
-        impl_->interpreter.blocks().drop_all();
-        if (impl_->accelerator != nullptr) impl_->accelerator->drop_all();
         state_changed();
     }
 }

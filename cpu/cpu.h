@@ -48,6 +48,7 @@ class Cpu {
     void stop_at(u64 instructions);
     // Ends the slice at the next instruction boundary.
     void request_exit();
+    bool exit_requested() const;
 
     // Pins.
     void set_intr(bool level);
@@ -69,9 +70,14 @@ class Cpu {
 
     // For `info jit`; empty when the interpreter runs everything.
     std::string describe_accelerator() const;
+    // What the accelerator made of the code at `rip`; empty: nothing.
+    std::string explain_accelerator(u64 rip) const;
     // For `info registers`, QEMU's layout.
     std::string describe_registers() const;
     void visit(Archive& ar);
+    // The same, but a load keeps what was derived from code: for who knows that memory is as it was when it was
+    // saved, or has written back what is not.
+    void visit_state(Archive& ar);
 
   private:
     struct Impl;

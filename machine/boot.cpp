@@ -119,6 +119,7 @@ void Pc::reset_devices() {
 void Pc::power_on() {
     reset_devices();
     cpu_->reset();
+    if (lockstep_) lockstep_->taken_over();
     if (!direct_boot_) return;
     PcFirmwareTarget target(*this);
     run_direct_boot(*direct_boot_, target);

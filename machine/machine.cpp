@@ -25,9 +25,17 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, Ma
     }
     if (config.cpus != 1)
         return Error{fmt::format("-smp {}: there is one processor for now; use -smp 1", config.cpus)};
-    auto memory = PhysicalMap::create(config.memory);
-    if (!memory) return memory.error();
-    auto pc = std::make_unique<Pc>(config, std::move(host), log, std::move(*memory));
+    std::unique_ptr<PhysicalMap> memory;
+    if (config.accel == AccelKind::verify) {
+        auto twice = LockstepMemory::create(config.memory);
+        if (!twice) return twice.error();
+        memory = std::move(*twice);
+    } else {
+        auto once = PhysicalMap::create(config.memory);
+        if (!once) return once.error();
+        memory = std::move(*once);
+    }
+    auto pc = std::make_unique<Pc>(config, std::move(host), log, std::move(memory));
     if (Status s = pc->make_cpu(); !s) return s.error();
     if (Status s = pc->make_devices(); !s) return s.error();
     if (Status s = pc->load_firmware(); !s) return s.error();

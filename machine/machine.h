@@ -25,7 +25,8 @@ struct MachineHost {
     std::function<u64()> monotonic_ns;  // for --clock realtime
     std::vector<CharBackend*> serials;  // up to four; null: nothing attached
     CharBackend* debugcon = nullptr;
-    u64 random = 0;  // under --clock realtime the guest's random numbers start from it
+    u64 random = 0;                    // under --clock realtime the guest's random numbers start from it
+    AcceleratorFactory accelerator{};  // tests: instead of what -accel says
 };
 
 enum class RunState : u8 {

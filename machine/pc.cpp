@@ -31,13 +31,13 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
       time_(deterministic_ ? static_cast<TimeSource*>(deterministic_.get()) : realtime_.get()),
       queue_(*time_),
       io_(log),
-      apic_timer_(queue_, [this] { cpu_->apic_timer_expired(); }),
-      pic_(IrqLine([this](bool level) { cpu_->set_intr(level); })),
+      apic_timer_(queue_, [this] { signal(&Cpu::apic_timer_expired); }),
+      pic_(IrqLine([this](bool level) { signal([level](Cpu& c) { c.set_intr(level); }); })),
       io_apic_(*this),
       irqs_(pic_, io_apic_),
       pit_(queue_, irqs_.line(0)),
       a20_(IrqLine([this](bool enabled) { memory_->set_a20(enabled); })),
-      system_control_(pit_, a20_, [this] { cpu_->init(); }),
+      system_control_(pit_, a20_, [this] { signal(&Cpu::init); }),
       rtc_(queue_, config.rtc_seconds, irqs_.line(8), IrqLine()),
       dma_(*memory_),
       hpet_(queue_, {.io_apic = [this](unsigned pin, bool level) { io_apic_.set_pin(pin, level); },
@@ -53,7 +53,7 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
       pci_(io_, *memory_, log),
       host_bridge_(*memory_),
       isa_bridge_([this](unsigned irq, bool level) { irqs_.set(irq, IrqRouter::pci, level); },
-                  [this](bool hard) { hard ? request_reset() : cpu_->init(); }),
+                  [this](bool hard) { hard ? request_reset() : signal(&Cpu::init); }),
       power_(queue_, irqs_.line(kSci), [this] { power_off(); }),
       coprocessor_(irqs_.line(kCoprocessorIrq)),
       debug_console_("debugcon", host_.debugcon),
@@ -62,11 +62,13 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
     random_state_[0] = seed ^ 0x9E3779B97F4A7C15;
     random_state_[1] = seed + 0xD1B54A32D192ED03;
     queue_.on_took_long([this] {
-        if (cpu_) cpu_->request_exit();
+        if (cpu_) signal(&Cpu::request_exit);
     });
     if (deterministic_) {
         queue_.on_earlier([this] {
-            if (cpu_) cpu_->stop_at(deterministic_->instructions_at(queue_.next_deadline()));
+            if (!cpu_) return;
+            const u64 at = deterministic_->instructions_at(queue_.next_deadline());
+            signal([at](Cpu& c) { c.stop_at(at); });
         });
     }
 }
@@ -84,10 +86,38 @@ Status Pc::make_cpu() {
                 JitOptions{.perf_map = config_.perf_map, .code_bytes = config_.translation_bytes});
         };
     }
+    if (host_.accelerator) accelerator = host_.accelerator;
+    if (config_.accel == AccelKind::verify) {
+        // Machine::create made it one.
+        auto& memory = static_cast<LockstepMemory&>(*memory_);
+        auto lockstep = Lockstep::create(config_.cpu, memory, *this, log_, accelerator);
+        if (!lockstep) return lockstep.error();
+        lockstep_ = std::move(*lockstep);
+        cpu_ = lockstep_->take_first();
+        return Ok{};
+    }
     auto cpu = Cpu::create(config_.cpu, *memory_, *this, log_, accelerator);
     if (!cpu) return cpu.error();
     cpu_ = std::move(*cpu);
     return Ok{};
+}
+
+void Pc::signal(std::function<void(Cpu&)> what) {
+    if (lockstep_)
+        lockstep_->tell(std::move(what));
+    else
+        what(*cpu_);
+}
+
+Exit Pc::run_cpu(u64 budget) {
+    if (!lockstep_) return cpu_->run(budget);
+    const Exit exit = lockstep_->run(budget);
+    if (lockstep_->diverged()) {
+        log_.write(lockstep_->report());
+        state_ = RunState::finished;
+        exit_code_ = 1;
+    }
+    return exit;
 }
 
 Status Pc::make_devices() {
@@ -233,7 +263,9 @@ void Pc::deliver(const Message& message) {
     LocalApic* apic = cpu_->apic();
     if (apic == nullptr || !apic->matches(message.destination, message.logical)) return;
     // Both enums have the encoding of the redirection table.
-    apic->receive(static_cast<DeliveryMode>(message.delivery), message.vector, message.level);
+    signal([message](Cpu& c) {
+        c.apic()->receive(static_cast<DeliveryMode>(message.delivery), message.vector, message.level);
+    });
 }
 
 // xorshift128+: fixed by the seed, saved with the machine.

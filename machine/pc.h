@@ -32,6 +32,7 @@
 #include "machine/drives.h"
 #include "machine/irq_router.h"
 #include "machine/key_typist.h"
+#include "machine/lockstep.h"
 #include "machine/log_lines.h"
 #include "machine/machine.h"
 
@@ -91,7 +92,12 @@ class Pc final : public CpuHost, private ApicBus {
     void apply_entry(const CpuEntry& entry);
     std::vector<Device*> devices();
 
+    // Whatever a device does to the processor goes through here, so that -accel verify can repeat it.
+    void signal(std::function<void(Cpu&)> what);
+    Exit run_cpu(u64 budget);
+
     std::unique_ptr<PhysicalMap> memory_;
+    std::unique_ptr<Lockstep> lockstep_;  // -accel verify
     std::unique_ptr<Cpu> cpu_;
     // One of the two is there.
     std::unique_ptr<DeterministicClock> deterministic_;

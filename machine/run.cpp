@@ -14,20 +14,20 @@ constexpr u64 kSlice = 100'000;
 
 void Pc::request_reset() {
     reset_requested_ = true;
-    cpu_->request_exit();
+    signal(&Cpu::request_exit);
 }
 
 void Pc::finish(int code) {
     if (state_ == RunState::finished) return;
     state_ = RunState::finished;
     exit_code_ = code;
-    cpu_->request_exit();
+    signal(&Cpu::request_exit);
 }
 
 void Pc::power_off() {
     if (config_.shut_down) return finish(0);
     state_ = RunState::paused;
-    cpu_->request_exit();
+    signal(&Cpu::request_exit);
 }
 
 Nanoseconds Pc::run(u64 stop_at, bool may_skip_idle) {
@@ -49,7 +49,9 @@ Nanoseconds Pc::run(u64 stop_at, bool may_skip_idle) {
     if (deterministic_) limit = std::min(limit, deterministic_->instructions_at(queue_.next_deadline()));
     if (limit <= begin) return begin >= stop_at ? EventQueue::kNever : 0;
 
-    switch (cpu_->run(limit - begin)) {
+    const Exit exit = run_cpu(limit - begin);
+    if (lockstep_ && lockstep_->diverged()) return 0;
+    switch (exit) {
         case Exit::budget:
         case Exit::request:
             return 0;

@@ -37,6 +37,7 @@ void Pc::visit(Archive& ar) {
     if (ar.loading() && ar.ok()) {
         cpu_->state_changed();
         cpu_->set_intr(pic_.intr());
+        if (lockstep_) lockstep_->taken_over();
     }
 }
 

@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kMaxContexts = 48;
 constexpr u32 kNoSpace = 0x80000000;  // of contexts without paging
+constexpr u64 kProtected = 1;         // in a slow write entry: because of the frame's flags
 
 // Where in the write tables a frame may be: up to four slots of 14 bits, the count (5: anywhere) above them.
 constexpr unsigned kHintBits = 14, kHintCountShift = 56, kHintAnywhere = 5;
@@ -189,7 +190,7 @@ struct Mmu::Impl {
             *h = add_hint(*h, linear);
             insert(c, 1, page, value(write.host));
         } else if (access == Access::write) {
-            insert(c, TlbContext::slow_write, page, frame);
+            insert(c, TlbContext::slow_write, page, frame | (write.host ? kProtected : 0));
         }
     }
 
@@ -314,7 +315,9 @@ Translation Mmu::translate(u64 linear, Access access, Privilege privilege) {
     if (access != Access::execute) {
         const TlbEntry& s =
             c.entry(access == Access::read ? TlbContext::slow_read : TlbContext::slow_write, linear);
-        if (s.tag == page) return {true, 0, s.host | (linear & kPageMask)};
+        // Without its flag the frame is written fast again: the walk fills that in.
+        if (s.tag == page && !((s.host & kProtected) && impl_->map.flags(s.host) == 0))
+            return {true, 0, (s.host & ~kPageMask) | (linear & kPageMask)};
     }
     return impl_->walk(linear, access, privilege);
 }

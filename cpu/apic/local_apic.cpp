@@ -76,11 +76,17 @@ void LocalApic::init() {
 }
 
 void LocalApic::base_changed() {
-    if (mapping_) memory_.unmap(mapping_);
-    mapping_ = 0;
     // In x2APIC mode there is no page.
-    if (enabled() && !x2apic())
-        mapping_ = memory_.map_mmio(base_ & ~kPageMask, kPageSize, *this, "local-apic");
+    const bool wanted = enabled() && !x2apic();
+    const u64 page = base_ & ~kPageMask;
+    if (mapping_ != 0 && !(wanted && page == mapped_)) {
+        memory_.unmap(mapping_);
+        mapping_ = 0;
+    }
+    if (wanted && mapping_ == 0) {
+        mapping_ = memory_.map_mmio(page, kPageSize, *this, "local-apic");
+        mapped_ = page;
+    }
     changed();
 }
 

@@ -110,6 +110,7 @@ class LocalApic final : public MmioHandler {
     PhysicalMap& memory_;
     Pins pins_;
     PhysicalMap::MappingId mapping_ = 0;
+    PhysicalAddress mapped_ = 0;  // where `mapping_` is
 
     u8 boot_id_;
     u32 id_;

@@ -84,6 +84,12 @@ void Interpreter::count_delivery() {
 }
 
 void Interpreter::visit(Archive& ar) {
+    if (ar.loading()) exit_requested_ = false;
+    // Deliveries at an earlier instruction count no more.
+    if (!ar.loading() && storm_at_ != core_.retired) {
+        storm_at_ = core_.retired;
+        storm_ = 0;
+    }
     ar.all(storm_at_, storm_);
 }
 
