@@ -14,12 +14,13 @@ else()
 endif()
 
 # mynah_add_test(<name> SOURCES a.cpp b.cpp LIBS mynah_cpu mynah::zydis [LABELS unit] [TIMEOUT 300]
-#                [DEFINITIONS A="b"])
+#                [DEFINITIONS A="b"] [ENGINES])
+# ENGINES: <name>.jit runs all of it again with MYNAH_ENGINE=jit.
 # One GoogleTest executable; each of its tests is a ctest test named <name>.Suite.Test. Listed when ctest
 # runs, so that a cross-built one is listed through the emulator. What is only for the nightly gets an
 # executable of its own with LABELS long (or daily: whole guests). One label a test.
 function(mynah_add_test name)
-    cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS;DEFINITIONS" ${ARGN})
+    cmake_parse_arguments(T "ENGINES" "TIMEOUT" "SOURCES;LIBS;LABELS;DEFINITIONS" ${ARGN})
     if(NOT MYNAH_HAVE_TESTS)
         return()
     endif()
@@ -36,6 +37,11 @@ function(mynah_add_test name)
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
         PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
+    if(T_ENGINES)
+        add_test(NAME ${name}.jit COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+        set_tests_properties(${name}.jit PROPERTIES
+            LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT} ENVIRONMENT MYNAH_ENGINE=jit)
+    endif()
 endfunction()
 
 # mynah_add_fuzzer(<name> SOURCES a.cpp LIBS mynah_cpu)

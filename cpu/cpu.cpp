@@ -45,7 +45,7 @@ Cpu::Cpu(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
 Cpu::~Cpu() = default;
 
 Result<std::unique_ptr<Cpu>> Cpu::create(std::string_view name, PhysicalMap& memory, CpuHost& host, Log& log,
-                                         const AcceleratorFactory& accelerator) {
+                                         const AcceleratorFactory& accelerator, u32 heat) {
     const CpuModel* model = find_cpu_model(name);
     if (model == nullptr) {
         std::string list;
@@ -56,7 +56,7 @@ Result<std::unique_ptr<Cpu>> Cpu::create(std::string_view name, PhysicalMap& mem
     std::unique_ptr<Cpu> cpu(new Cpu(std::make_unique<Impl>(*model, memory, host, log)));
     Impl& impl = *cpu->impl_;
     if (accelerator) impl.accelerator = accelerator(impl.core, memory);
-    impl.interpreter.accelerate(impl.accelerator.get());
+    impl.interpreter.accelerate(impl.accelerator.get(), heat);
     return cpu;
 }
 

@@ -30,9 +30,12 @@ enum class Exit : u8 {
 
 class Cpu {
   public:
+    // A block is interpreted so often before the accelerator sees it: translating pays when code repeats.
+    static constexpr u32 kHeat = 24;
     // `name` is one of -cpu. Error: unknown model, with the list. Everything passed must outlive the Cpu.
     static Result<std::unique_ptr<Cpu>> create(std::string_view name, PhysicalMap& memory, CpuHost& host,
-                                               Log& log, const AcceleratorFactory& accelerator = {});
+                                               Log& log, const AcceleratorFactory& accelerator = {},
+                                               u32 heat = kHeat);
     static std::vector<std::string_view> model_names();
     ~Cpu();
 
@@ -75,8 +78,8 @@ class Cpu {
     // For `info registers`, QEMU's layout.
     std::string describe_registers() const;
     void visit(Archive& ar);
-    // The same, but a load keeps what was derived from code: for who knows that memory is as it was when it was
-    // saved, or has written back what is not.
+    // The same, but a load keeps what was derived from code: for who knows that memory is as it was when it
+    // was saved, or has written back what is not.
     void visit_state(Archive& ar);
 
   private:

@@ -16,11 +16,11 @@ Lockstep::~Lockstep() = default;
 
 Result<std::unique_ptr<Lockstep>> Lockstep::create(std::string_view model, LockstepMemory& memory,
                                                    CpuHost& host, Log& log,
-                                                   const AcceleratorFactory& accelerator) {
+                                                   const AcceleratorFactory& accelerator, u32 heat) {
     std::unique_ptr<Lockstep> l(new Lockstep(memory, log));
     l->first_host_ = std::make_unique<First>(memory, host);
     l->second_host_ = std::make_unique<Second>(memory.second_player());
-    auto one = Cpu::create(model, memory.first(), *l->first_host_, log, accelerator);
+    auto one = Cpu::create(model, memory.first(), *l->first_host_, log, accelerator, heat);
     if (!one) return one.error();
     auto two = Cpu::create(model, memory.second(), *l->second_host_, l->silent_);
     if (!two) return two.error();

@@ -20,7 +20,8 @@ class Lockstep {
     // Everything passed must outlive it.
     static Result<std::unique_ptr<Lockstep>> create(std::string_view model, LockstepMemory& memory,
                                                     CpuHost& host, Log& log,
-                                                    const AcceleratorFactory& accelerator);
+                                                    const AcceleratorFactory& accelerator,
+                                                    u32 heat = Cpu::kHeat);
     ~Lockstep();
 
     // The processor that the machine has, to be owned by it.

@@ -30,9 +30,9 @@ void Interpreter::request_exit() {
     core_.attention = true;
 }
 
-void Interpreter::accelerate(Accelerator* accelerator) {
+void Interpreter::accelerate(Accelerator* accelerator, u32 heat) {
     accelerator_ = accelerator;
-    core_.block_heat = accelerator == nullptr ? ~u32{0} : kHeat;
+    core_.block_heat = accelerator == nullptr ? ~u32{0} : heat;
     cache_.drop_all();
 }
 

@@ -21,16 +21,14 @@ class Interpreter {
     // Would an event wake the halted processor now?
     bool wakeable() const;
     BlockCache& blocks() { return cache_; }
-    // From now on hot blocks go to `accelerator` (null: none does).
-    void accelerate(Accelerator* accelerator);
+    // From now on blocks that were entered `heat` times go to `accelerator` (null: none does).
+    void accelerate(Accelerator* accelerator, u32 heat);
     void visit(Archive& ar);
 
   private:
     // Longest run of blocks before a look at the budget: bounds the host's stack should a compiler not
     // turn a step's last call into a jump.
     static constexpr u64 kStretch = 4096;
-    // A block is interpreted so often before the accelerator sees it: translating pays when code repeats.
-    static constexpr u32 kHeat = 24;
 
     // The delivery of a fault is no instruction, but a guest that does nothing else would stop time: from
     // this many without an instruction between them on, each counts as one.

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cpu/cpu.h"
 #include "mmu/physical_map.h"
+#include "support/engine.h"
 
 namespace mynah::test {
 
@@ -32,14 +33,16 @@ class FakeHost final : public CpuHost {
 
 class Box {
   public:
-    explicit Box(u64 ram = 16 * MiB, std::string_view model = "max")
+    explicit Box(u64 ram = 16 * MiB, std::string_view model = "max", Engine engine = engine_of_environment(),
+                 const JitOptions& options = {})
         : memory(std::move(*PhysicalMap::create(ram))),
-          cpu(std::move(*Cpu::create(model, *memory, host, log))) {
+          cpu(std::move(*Cpu::create(model, *memory, host, log, accelerator(engine, use, options), 0))) {
         host.cpu = cpu.get();
     }
 
     FakeHost host;
     Log log;
+    EngineUse use;
     std::unique_ptr<PhysicalMap> memory;
     std::unique_ptr<Cpu> cpu;
 

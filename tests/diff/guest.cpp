@@ -82,7 +82,7 @@ void store_fx(const CpuState& s, std::array<u8, 512>& fx) {
 
 }  // namespace
 
-GuestCpu::GuestCpu(std::string_view model) : box_(kData + kDataSize + MiB, model) {
+GuestCpu::GuestCpu(std::string_view model, Engine engine) : box_(kData + kDataSize + MiB, model, engine) {
     PhysicalMap& m = *box_.memory;
     auto put = [&](u64 a, u64 v) { m.write(a, v, 8); };
     // One table for each level; the windows lie in one 1 GiB region each a page directory entry of its own.
@@ -134,7 +134,7 @@ void GuestCpu::write_code(u64 address, std::span<const u8> bytes) {
     box_.memory->write(address, bytes);
 }
 
-Outcome GuestCpu::run(const UserState& in) {
+void GuestCpu::begin(const UserState& in) {
     CpuState& s = box_.state();
     for (unsigned n = 0; n < 16; ++n) s.gpr[n] = in.gpr[n];
     s.rip = in.rip;
@@ -151,8 +151,11 @@ Outcome GuestCpu::run(const UserState& in) {
     load_fx(s, in.fx);
     for (unsigned n = 0; n < 32; ++n) s.vec[n / 2].q[2 + n % 2] = load_le<u64>(&in.upper[8 * n]);
     box_.cpu->state_changed();
+}
 
-    Outcome out;
+Outcome GuestCpu::run(const UserState& in) {
+    CpuState& s = box_.state();
+    begin(in);
     for (unsigned n = 0; n < 1 << 17; ++n) {
         const Exit exit = box_.cpu->run(1);
         if (exit != Exit::budget) break;
@@ -160,6 +163,24 @@ Outcome GuestCpu::run(const UserState& in) {
     }
     // A step ends behind the instruction that follows a load of SS.
     if (s.debug_shadow) box_.cpu->run(1);
+    return end(in);
+}
+
+Outcome GuestCpu::run_block(const UserState& in, u64 length) {
+    constexpr u64 kJumps = 20;
+    const u8 jump[] = {0xEB, 0xFE};
+    write_code(in.code_address() + length, jump);
+    begin(in);
+    const CpuState& s = box_.state();
+    for (unsigned n = 0; n < 1 << 12; ++n) {
+        if (box_.cpu->run(kJumps) != Exit::budget || s.rip != in.rip) break;
+    }
+    return end(in);
+}
+
+Outcome GuestCpu::end(const UserState& in) {
+    CpuState& s = box_.state();
+    Outcome out;
     out.state.code_size = in.code_size;
     out.state.segmented = in.segmented;
     out.state.fs_base = s.seg(Seg::fs).base;

@@ -10,13 +10,18 @@ namespace mynah::test {
 
 class GuestCpu {
   public:
-    explicit GuestCpu(std::string_view model = "max");
+    explicit GuestCpu(std::string_view model = "max", Engine engine = Engine::interp);
     std::span<u8> data();
     void write_code(u64 address, std::span<const u8> bytes);
     Outcome run(const UserState& in);
+    // The same as one block of code, as translators want it: behind the instruction there is a jump to
+    // itself. Not for branches.
+    Outcome run_block(const UserState& in, u64 length);
     Box& box() { return box_; }
 
   private:
+    void begin(const UserState& in);
+    Outcome end(const UserState& in);
     Box box_;
 };
 

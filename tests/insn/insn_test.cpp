@@ -14,9 +14,14 @@
 
 #include "base/log.h"
 #include "cpu/cpu.h"
+#include "machine/lockstep.h"
+#include "support/engine.h"
 
 namespace mynah {
 namespace {
+
+using test::Engine;
+using test::EngineUse;
 
 constexpr u64 kMemory = 4 * MiB;
 constexpr u64 kLoadAddress = 0x7C00;
@@ -39,7 +44,7 @@ class BareHost final : public CpuHost {
     Nanoseconds now() override { return cpu ? cpu->instructions() + skipped_ : 0; }
     void arm_apic_timer(Nanoseconds deadline) override {
         deadline_ = deadline;
-        cpu->stop_at(deadline - skipped_);
+        signal([at = deadline - skipped_](Cpu& c) { c.stop_at(at); });
     }
     void cancel_apic_timer() override { deadline_ = kNever; }
     void broadcast_eoi(u8) override {}
@@ -51,12 +56,14 @@ class BareHost final : public CpuHost {
     Exit run() {
         for (;;) {
             const u64 to_deadline = deadline_ > now() ? deadline_ - now() : 0;
-            const Exit exit = cpu->run(std::min<u64>(100'000, to_deadline));
+            const u64 budget = std::min<u64>(slice, to_deadline);
+            const Exit exit = lockstep != nullptr ? lockstep->run(budget) : cpu->run(budget);
+            if (lockstep != nullptr && lockstep->diverged()) return exit;
             if (exit == Exit::halted && deadline_ != kNever && deadline_ > now())
                 skipped_ += deadline_ - now();
             if (deadline_ <= now()) {
                 deadline_ = kNever;
-                cpu->apic_timer_expired();
+                signal(&Cpu::apic_timer_expired);
                 if (exit == Exit::halted && !cpu->wakeable()) return exit;
             } else if (exit != Exit::budget) {
                 return exit;
@@ -66,8 +73,16 @@ class BareHost final : public CpuHost {
     }
 
     Cpu* cpu = nullptr;
+    Lockstep* lockstep = nullptr;
+    u64 slice = 100'000;
 
   private:
+    void signal(const std::function<void(Cpu&)>& what) {
+        if (lockstep != nullptr)
+            lockstep->tell(what);
+        else
+            what(*cpu);
+    }
     static constexpr Nanoseconds kNever = ~Nanoseconds{0};
     Nanoseconds deadline_ = kNever;
     Nanoseconds skipped_ = 0;
@@ -165,26 +180,37 @@ void check(const std::string& expectation, const CpuState& s, PhysicalMap& memor
         << std::hex << expectation;
 }
 
-class InsnProgram : public ::testing::TestWithParam<Program> {};
+// A bare machine with one program in it.
+struct Bare {
+    BareHost host;
+    Log log;
+    EngineUse use;
+    std::unique_ptr<PhysicalMap> memory;
+    std::unique_ptr<Lockstep> lockstep;
+    std::unique_ptr<Cpu> cpu;
 
-TEST_P(InsnProgram, EndsAsExpected) {
-    const Program& program = GetParam();
-    ASSERT_FALSE(program.expectations.empty()) << "a program without expectations proves nothing";
-    std::ifstream in(std::filesystem::path(INSN_BINARIES) / (program.name + ".bin"), std::ios::binary);
-    const std::vector<char> code{std::istreambuf_iterator<char>(in), {}};
-    ASSERT_FALSE(code.empty());
-
-    for (const std::string& model : program.models) {
-        SCOPED_TRACE("-cpu " + model);
-        auto memory = PhysicalMap::create(kMemory);
-        ASSERT_TRUE(memory.ok());
-        BareHost host;
-        Log log;
-        auto cpu = Cpu::create(model, **memory, host, log);
-        ASSERT_TRUE(cpu.ok()) << cpu.error().message;
-        host.cpu = cpu->get();
-        (*memory)->write(kLoadAddress, {reinterpret_cast<const u8*>(code.data()), code.size()});
-        Cpu& c = **cpu;
+    bool make(const std::string& model, Engine engine, const JitOptions& options = {}) {
+        memory = std::move(*PhysicalMap::create(kMemory));
+        auto made = Cpu::create(model, *memory, host, log, accelerator(engine, use, options), 0);
+        EXPECT_TRUE(made.ok()) << made.error().message;
+        if (made.ok()) cpu = std::move(*made);
+        return made.ok();
+    }
+    bool make_lockstep(const std::string& model) {
+        auto twice = std::move(*LockstepMemory::create(kMemory));
+        auto made = Lockstep::create(model, *twice, host, log, accelerator(Engine::jit, use), 0);
+        EXPECT_TRUE(made.ok()) << made.error().message;
+        if (!made.ok()) return false;
+        memory = std::move(twice);
+        lockstep = std::move(*made);
+        cpu = lockstep->take_first();
+        host.lockstep = lockstep.get();
+        return true;
+    }
+    Exit run(const std::vector<char>& code) {
+        host.cpu = cpu.get();
+        memory->write(kLoadAddress, {reinterpret_cast<const u8*>(code.data()), code.size()});
+        Cpu& c = *cpu;
         c.reset();
         CpuState& s = c.state();
         for (unsigned i = 0; i < 6; ++i) {
@@ -195,12 +221,87 @@ TEST_P(InsnProgram, EndsAsExpected) {
         s.gpr[rdx] = 0;
         s.rip = kLoadAddress;
         c.state_changed();
+        if (lockstep) lockstep->taken_over();
+        return host.run();
+    }
+    // All that a snapshot would hold, but for memory.
+    std::vector<u8> saved() {
+        Archive ar;
+        cpu->visit(ar);
+        return ar.data();
+    }
+};
 
-        const Exit exit = host.run();
+class InsnProgram : public ::testing::TestWithParam<Program> {
+  protected:
+    void SetUp() override {
+        ASSERT_FALSE(GetParam().expectations.empty()) << "a program without expectations proves nothing";
+        std::ifstream in(std::filesystem::path(INSN_BINARIES) / (GetParam().name + ".bin"), std::ios::binary);
+        code_.assign(std::istreambuf_iterator<char>(in), {});
+        ASSERT_FALSE(code_.empty());
+    }
+    void expect_end(Bare& bare, Exit exit) {
+        CpuState& s = bare.cpu->state();
         EXPECT_EQ(exit, Exit::halted)
             << "did not reach HLT: cs:rip = " << std::hex << s.seg(Seg::cs).selector << ":" << s.rip;
-        for (const std::string& e : program.expectations) check(e, s, **memory);
-        if (HasFailure()) std::fputs(c.describe_registers().c_str(), stderr);
+        for (const std::string& e : GetParam().expectations) check(e, s, *bare.memory);
+        if (HasFailure()) std::fputs(bare.cpu->describe_registers().c_str(), stderr);
+    }
+    // What the two engines left must be the same to the last bit.
+    void expect_alike(Bare& interpreted, Bare& translated) {
+        EXPECT_EQ(interpreted.cpu->instructions(), translated.cpu->instructions());
+        EXPECT_EQ(interpreted.saved(), translated.saved())
+            << interpreted.cpu->describe_registers() << "translated:\n"
+            << translated.cpu->describe_registers();
+        const auto a = interpreted.memory->ram(), b = translated.memory->ram();
+        const auto [x, y] = std::ranges::mismatch(a, b);
+        EXPECT_EQ(x, a.end()) << "memory from " << std::hex << x - a.begin() << " on";
+    }
+    std::vector<char> code_;
+};
+
+TEST_P(InsnProgram, EndsAsExpected) {
+    for (const std::string& model : GetParam().models) {
+        SCOPED_TRACE("-cpu " + model);
+        Bare bare;
+        ASSERT_TRUE(bare.make(model, Engine::interp));
+        expect_end(bare, bare.run(code_));
+    }
+}
+
+// With all code translated at once, in a large cache and in one that is always full, in long slices and in
+// odd ones.
+TEST_P(InsnProgram, EndsAlikeTranslated) {
+    for (const std::string& model : GetParam().models) {
+        for (const u64 slice : {100'000u, 7u}) {
+            Bare interpreted;
+            interpreted.host.slice = slice;
+            ASSERT_TRUE(interpreted.make(model, Engine::interp));
+            interpreted.run(code_);
+            for (const u64 cache : {64 * MiB, u64{1}}) {
+                SCOPED_TRACE(fmt::format("-cpu {}, slices of {}, tb-size {}", model, slice, cache));
+                Bare translated;
+                translated.host.slice = slice;
+                ASSERT_TRUE(translated.make(model, Engine::jit, {.code_bytes = cache}));
+                expect_end(translated, translated.run(code_));
+                expect_alike(interpreted, translated);
+                if (slice == 100'000 && cache != 1)
+                    fmt::print("-cpu {}: {}\n", model, translated.use.describe());
+            }
+        }
+    }
+}
+
+// Step by step, so that a difference is named.
+TEST_P(InsnProgram, RunsInLockstep) {
+    for (const std::string& model : GetParam().models) {
+        SCOPED_TRACE("-cpu " + model);
+        Bare bare;
+        bare.host.slice = 500;
+        ASSERT_TRUE(bare.make_lockstep(model));
+        const Exit exit = bare.run(code_);
+        ASSERT_FALSE(bare.lockstep->diverged()) << bare.lockstep->report();
+        expect_end(bare, exit);
     }
 }
 
