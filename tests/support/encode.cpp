@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/bits.h"
+
 namespace mynah::test {
 namespace {
 
@@ -15,11 +17,17 @@ struct Bytes {
 
 // Do rows of the same opcode ask for this prefix? Then it is not free to be added or left out.
 bool opcode_uses(const InsnRow& row, MandatoryPrefix prefix) {
-    for (const InsnRow& other : insn_table()) {
-        if (other.vex != row.vex) continue;
-        if (other.map == row.map && other.opcode == row.opcode && other.prefix == prefix) return true;
-    }
-    return false;
+    // By encoding, map and opcode, a bit for each prefix.
+    constexpr size_t kCodes = size_t{2} * kOpcodeMaps * 256;
+    const auto code = [](const InsnRow& r) {
+        return ((r.vex ? size_t{kOpcodeMaps} : 0) + static_cast<unsigned>(r.map)) * 256 + r.opcode;
+    };
+    static const std::array<u8, kCodes> kUsed = [&] {
+        std::array<u8, kCodes> used{};
+        for (const InsnRow& r : insn_table()) used[code(r)] |= static_cast<u8>(1u << static_cast<unsigned>(r.prefix));
+        return used;
+    }();
+    return kUsed[code(row)] >> static_cast<unsigned>(prefix) & 1;
 }
 
 class Encoder {
@@ -274,7 +282,11 @@ class Encoder {
     }
 
     bool in(u32 mask, unsigned r) const { return mask >> r & 1; }
-    u64 displacement() { return random_.next(); }
+    u64 displacement() {
+        const u64 any = random_.next();
+        return o_.displacement_bits >= 64 ? any : sign_extend(any, o_.displacement_bits);
+    }
+    u64 absolute() { return o_.address ? *o_.address : random_.next(); }
 
     bool memory16(unsigned reg) {
         static constexpr u8 kBase[8] = {rbx, rbx, rbp, rbp, rsi, rdi, rbp, rbx};
@@ -284,7 +296,7 @@ class Encoder {
             if (mod == 0 && rm == 6) {
                 if (!o_.absolute) continue;
                 body_.put(reg << 3 | 6, 1);
-                body_.put(displacement(), 2);
+                body_.put(absolute(), 2);
                 return true;
             }
             if (!in(o_.base_registers, kBase[rm])) continue;
@@ -311,14 +323,14 @@ class Encoder {
                 rex_ = kept | rex;
                 body_.put(mod << 6 | reg << 3 | 4, 1);
                 body_.put(sib, 1);
-                body_.put(displacement(), no_base ? 4 : disp_size);
+                body_.put(no_base ? absolute() : displacement(), no_base ? 4 : disp_size);
                 return true;
             }
             if (rm == 5 && mod == 0) {
                 if (code_size_ == 8 ? !o_.rip_relative : !o_.absolute) continue;
                 rex_ = kept | (o_.redundant ? rex : u8{0});
                 body_.put(reg << 3 | 5, 1);
-                body_.put(displacement(), 4);
+                body_.put(code_size_ == 8 ? displacement() : absolute(), 4);
                 return true;
             }
             if (!in(o_.base_registers, rm | (rex & 1u) << 3)) continue;
@@ -366,7 +378,7 @@ class Encoder {
                 body_.put(value, osize_ == 2 ? 4 : 6);
                 break;
             case OperandKind::O:
-                body_.put(value, asize_);
+                body_.put(o_.address ? *o_.address : value, asize_);
                 break;
             default:
                 break;

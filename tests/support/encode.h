@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 
 #include "base/types.h"
@@ -29,6 +30,8 @@ struct EncodeOptions {
     u32 index_registers = 0xFFFF;
     bool absolute = true;
     bool rip_relative = true;
+    unsigned displacement_bits = 64;  // significant ones of displacements
+    std::optional<u64> address;       // what absolute forms (moffs too) address; otherwise anything
     // Register operands: general registers that may be named by ModRM.reg, ModRM.rm or the opcode.
     // Without it RSP (and SP, ESP, SPL) is never written to.
     bool allow_rsp = true;
