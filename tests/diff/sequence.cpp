@@ -75,6 +75,7 @@ class Generator {
         out_.layout = layout_of(static_cast<Setting>(random_.below(static_cast<u32>(Setting::count))));
         size_ = out_.layout.code_size;
         smc_ = random_.chance(6);
+        wild_ = random_.chance(4);
     }
 
     Sequence run() {
@@ -90,7 +91,7 @@ class Generator {
         emit_loop_end();
         out_.end = at_;
         slot({0xF4});
-        const size_t routines = out_.slots.size();
+        const size_t routines = out_.body = out_.slots.size();
         for (unsigned n = 0; n < 2; ++n) {
             routines_.push_back(out_.slots.size());
             for (unsigned k = 2 + random_.below(4); k > 0; --k) emit_plain();
@@ -145,6 +146,11 @@ class Generator {
         s.mxcsr = load_le<u32>(&fx[24]);
         for (unsigned n = 0; n < (size_ == 8 ? 16u : 8u); ++n)
             for (unsigned q = 0; q < 2; ++q) s.vec[n].q[q] = load_le<u64>(&fx[160 + 16 * n + 8 * q]);
+        if (!random_.chance(8)) {
+            s.x87.control |= 0x3F;
+            s.x87.status &= 0x7F00;
+            s.mxcsr |= 0x1F80;
+        }
         out_.noise = random_.next();
     }
 
@@ -154,7 +160,7 @@ class Generator {
     u64 pointer() {
         const u64 any =
             world::data + random_.below(static_cast<u32>(world::data_end - world::data - 0x400)) + 0x200;
-        switch (random_.below(24)) {
+        switch (random_.below(wild_ ? 24 : 200)) {
             case 0:
                 return data_offset(align_down(any, u64{0x1000}) + 0x1000 - random_.below(20));
             case 1:
@@ -162,12 +168,18 @@ class Generator {
             case 2:
                 return data_offset(world::read_only + 0x1000 * random_.below(5) + random_.below(0x1000));
             case 3:
-                return random_.chance(2) ? interesting(random_) : data_offset(at_ + random_.below(64));
+                return smc_ && random_.chance(2) ? data_offset(at_ + random_.below(64))
+                                                 : interesting(random_);
             case 4:
                 return size_ == 8 ? 0xFFFF800000000000 + any : data_offset(any) & ~u64{15};
             default:
                 return data_offset(random_.chance(2) ? any & ~u64{15} : any);
         }
+    }
+
+    u64 segment_pointer(Seg s) {
+        if (s == Seg::cs) return code_offset(world::code + 0x200 + random_.below(0x2000));
+        return out_.layout.stack_base == 0 ? pointer() : 0x200 + random_.below(0x1A00);
     }
 
     void put(std::vector<u8>& b, u64 value, unsigned size) {
@@ -211,13 +223,14 @@ class Generator {
 
     Kind pick_kind() {
         const unsigned n = random_.below(100);
-        return n < 25   ? Kind::integer
-               : n < 68 ? Kind::flags
-               : n < 78 ? Kind::stack
-               : n < 81 ? Kind::strings
-               : n < 87 ? Kind::x87
-               : n < 98 ? Kind::sse
-                        : Kind::system;
+        return n < 25            ? Kind::integer
+               : n < 68          ? Kind::flags
+               : n < 78          ? Kind::stack
+               : n < 81          ? Kind::strings
+               : n < 87          ? Kind::x87
+               : n < 98          ? Kind::sse
+               : n < 99 || wild_ ? Kind::system
+                                 : Kind::flags;
     }
 
     void emit_plain() {
@@ -226,11 +239,12 @@ class Generator {
             const InsnRow& row = *rows[random_.below(static_cast<u32>(rows.size()))];
             EncodeOptions o;
             o.base_registers = kPointers | 1u << rsp;
-            o.index_registers = random_.chance(4) ? 0xFFFF : 1u << rcx;
+            const bool aligned = row.has(row_attr::align) && !random_.chance(8);
+            o.index_registers = aligned ? 0 : random_.chance(wild_ ? 4 : 20) ? 0xFFFF : 1u << rcx;
             o.displacement_bits = random_.chance(10) ? 16 : 8;
-            o.address = pointer();
+            o.address = aligned ? pointer() & ~u64{15} : pointer();
             o.rip_relative = random_.chance(2);
-            o.change_asize = random_.chance(4);
+            o.change_asize = random_.chance(wild_ ? 4 : 20);
             o.allow_rsp = random_.chance(30);
             o.lock = random_.chance(4);
             const Encoding e = encode_random(row, size_, random_, o);
@@ -240,8 +254,14 @@ class Generator {
                             .features = find_cpu_model("max")->features.gating()};
             Insn i;
             if (decode(e.span(), mode, i) == DecodeStatus::ok && i.memory() && i.base < 16 && i.base != rsp &&
-                random_.chance(2))
-                emit_load(i.base, pointer());
+                !random_.chance(wild_ ? 2 : 6)) {
+                // In its segment, so that operand and displacement together are good ones.
+                u64 p = pointer();
+                if (i.seg == Seg::es) p += out_.layout.data_base - out_.layout.extra_base;
+                if (i.seg == Seg::ss || i.seg == Seg::cs) p = segment_pointer(i.seg);
+                if (aligned) p = align_down(p, u64{16}) - static_cast<u64>(static_cast<i64>(i.disp));
+                emit_load(i.base, p);
+            }
             return slot({e.span().begin(), e.span().end()});
         }
     }
@@ -258,8 +278,10 @@ class Generator {
         slot(std::move(b));
     }
 
-    void refer(unsigned at, unsigned size, bool relative, bool call) {
-        references_.push_back({out_.slots.size() - 1, at, size, relative, call, !random_.chance(4)});
+    // Backwards only where a condition ends it, most of the time.
+    void refer(unsigned at, unsigned size, bool relative, bool call, bool conditional = true) {
+        const bool back = random_.chance(conditional ? 4 : 40);
+        references_.push_back({out_.slots.size() - 1, at, size, relative, call, !back});
     }
 
     void emit_branch() {
@@ -276,14 +298,15 @@ class Generator {
                 b = {0xE9};
                 b.resize(1 + wide);
                 slot(std::move(b));
-                return refer(1, wide, true, false);
+                return refer(1, wide, true, false, false);
             case 2:
                 slot({static_cast<u8>(0xE0 | random_.below(4)), 0});  // LOOPNE to JCXZ
                 return refer(1, 1, true, false);
             case 3: {
                 // Through a register.
                 emit_load(rax, 0);
-                refer(static_cast<unsigned>(out_.slots.back().bytes.size()) - wide, wide, false, false);
+                refer(static_cast<unsigned>(out_.slots.back().bytes.size()) - wide, wide, false, false,
+                      false);
                 return slot({0xFF, 0xE0});
             }
             default:
@@ -362,7 +385,8 @@ class Generator {
     Random random_;
     Sequence out_;
     u8 size_;
-    bool smc_;
+    bool smc_;   // stores to its own code
+    bool wild_;  // faults often
     u64 at_ = 0;
     size_t top_ = 0;
     std::vector<Reference> references_;

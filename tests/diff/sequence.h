@@ -57,8 +57,9 @@ struct Sequence {
         std::vector<u8> bytes;
     };
     std::vector<Slot> slots;
-    u64 end = 0;    // linear, of the final HLT
-    u64 noise = 0;  // of the data's content
+    size_t body = 0;  // slots before the routines that it calls
+    u64 end = 0;      // linear, of the final HLT
+    u64 noise = 0;    // of the data's content
     std::string describe() const;
 };
 

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 
@@ -17,7 +18,7 @@ namespace mynah::test {
 namespace {
 
 constexpr u64 kMostInstructions = 3000;
-constexpr unsigned kMostFaults = 12;
+constexpr unsigned kMostFaults = 5;
 constexpr u8 kRounds = 6;
 
 class Side {
@@ -69,6 +70,7 @@ class Side {
 
 struct Tally {
     u64 sequences = 0, instructions = 0, faults = 0, finished = 0;
+    std::array<u64, 0x40> by_vector{};
 };
 
 class Pair {
@@ -122,6 +124,7 @@ class Pair {
             }
             // Somewhere in the sequence, with what it computed so far.
             ++tally.faults;
+            ++tally.by_vector[(s.rip - 1 - world::handlers) / 4 % tally.by_vector.size()];
             if (++faults > kMostFaults) break;
             CpuState again = start;
             again.gpr = s.gpr;
@@ -130,7 +133,7 @@ class Pair {
             again.x87 = s.x87;
             again.vec = s.vec;
             again.mxcsr = s.mxcsr;
-            again.rip = q.slots[random.below(static_cast<u32>(q.slots.size()))].address - q.layout.code_base;
+            again.rip = q.slots[random.below(static_cast<u32>(q.body))].address - q.layout.code_base;
             for (Side* side : {&one_, &two_}) side->enter(again);
         }
         tally.instructions += one_.box.cpu->instructions() - begin;
@@ -191,6 +194,10 @@ void run_many(u64 first, u64 count, const JitOptions& options) {
     fmt::print("{} sequences, {} instructions, {} faults, {} came to their end; {} differences; {}\n",
                tally.sequences, tally.instructions, tally.faults, tally.finished, failed,
                pair->use().describe());
+    std::string vectors;
+    for (size_t v = 0; v < tally.by_vector.size(); ++v)
+        if (tally.by_vector[v] != 0) vectors += fmt::format(" {}:{}", v, tally.by_vector[v]);
+    fmt::print("faults by vector:{}\n", vectors);
 }
 
 TEST(Sequences, InterpretedAndTranslatedAlike) {
