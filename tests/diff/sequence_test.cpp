@@ -83,8 +83,8 @@ class Pair {
         for (u8& b : noise_) b = static_cast<u8>(random.next());
     }
 
-    // What differs, or nothing.
-    std::string run(const Sequence& q, Tally& tally) {
+    // What differs after at most so many instructions, or nothing.
+    std::string run(const Sequence& q, Tally& tally, u64 most = kMostInstructions) {
         image_ = worlds_[static_cast<unsigned>(q.layout.setting)];
         std::memcpy(&image_[world::data], &noise_[q.noise & 0xFFF8], world::data_end - world::data);
         image_[world::data + 0x80] = kRounds;
@@ -109,8 +109,7 @@ class Pair {
         // Odd slices in one of four, else as long as it goes.
         const bool odd = random.chance(4);
         for (unsigned faults = 0;;) {
-            const u64 left =
-                kMostInstructions - std::min(kMostInstructions, one_.box.cpu->instructions() - begin);
+            const u64 left = most - std::min(most, one_.box.cpu->instructions() - begin);
             if (left == 0) break;
             const u64 budget = std::min<u64>(left, odd ? 1 + random.below(60) : kMostInstructions);
             const Exit a = one_.run(budget), b = two_.run(budget);
@@ -140,6 +139,11 @@ class Pair {
         return compare_memory();
     }
     const EngineUse& use() const { return two_.box.use; }
+    // Where the interpreter stands, linear.
+    u64 place() {
+        const CpuState& s = one_.box.state();
+        return s.seg(Seg::cs).base + s.rip;
+    }
 
   private:
     std::string compare(Exit a, Exit b) {
@@ -174,6 +178,22 @@ u64 number(const char* name, u64 otherwise) {
     return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
 }
 
+// The fewest instructions after which the two differ, and what is executed last.
+std::string narrow(const Sequence& q, const JitOptions& options) {
+    Tally tally;
+    u64 good = 0, bad = kMostInstructions;
+    while (bad - good > 1) {
+        const u64 middle = good + (bad - good) / 2;
+        (Pair(options).run(q, tally, middle).empty() ? good : bad) = middle;
+    }
+    Pair before(options), after(options);
+    before.run(q, tally, good);
+    std::string difference = after.run(q, tally, bad);
+    if (difference.empty()) return "not again from the start\n";
+    return fmt::format("first after {} instructions, the last one at {:x}:\n{}", bad, before.place(),
+                       difference);
+}
+
 void run_many(u64 first, u64 count, const JitOptions& options) {
     auto pair = std::make_unique<Pair>(options);
     Tally tally;
@@ -185,7 +205,7 @@ void run_many(u64 first, u64 count, const JitOptions& options) {
         if (only != 0) fmt::print("{}", q.describe());
         if (!difference.empty()) {
             ++failed;
-            ADD_FAILURE() << difference << q.describe()
+            ADD_FAILURE() << difference << narrow(q, options) << q.describe()
                           << "again: MYNAH_SEED=" << fmt::format("{:#x}", q.seed);
             pair = std::make_unique<Pair>(options);
         }
