@@ -101,6 +101,23 @@ class Generator {
         return std::move(out_);
     }
 
+    Sequence run_noise() {
+        make_state();
+        at_ = world::code + random_.below(0x1000);
+        constexpr unsigned kSlots = 60, kBytes = 16;
+        for (unsigned n = 0; n < kSlots; ++n) {
+            std::vector<u8> b(kBytes);
+            for (u8& v : b) v = static_cast<u8>(random_.next());
+            // Short branches, so that it stays for a while.
+            if (random_.chance(2)) b[random_.below(kBytes)] = static_cast<u8>(0x70 | random_.below(16));
+            slot(std::move(b));
+        }
+        out_.body = kSlots;
+        out_.end = at_;
+        slot({0xF4});
+        return std::move(out_);
+    }
+
   private:
     struct Reference {
         size_t slot;
@@ -397,6 +414,10 @@ class Generator {
 
 Sequence make_sequence(u64 seed) {
     return Generator(seed).run();
+}
+
+Sequence make_noise(u64 seed) {
+    return Generator(seed).run_noise();
 }
 
 std::string Sequence::describe() const {

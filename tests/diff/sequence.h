@@ -64,6 +64,8 @@ struct Sequence {
 };
 
 Sequence make_sequence(u64 seed);
+// The same with bytes at random for code.
+Sequence make_noise(u64 seed);
 
 // All of memory as it is in that setting before a sequence is put into it.
 std::vector<u8> make_world(Setting s);

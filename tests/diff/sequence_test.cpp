@@ -1,7 +1,8 @@
 // Random sequences in the interpreter and in translated code, side by side: registers, memory, faults and
 // instruction counts must be the same at every stop.
 //
-// MYNAH_SEQUENCES=N runs so many; MYNAH_SEED=0x... runs that one and shows it.
+// MYNAH_SEQUENCES=N runs so many; MYNAH_SEED=0x... runs that one and shows it (with --gtest_filter: each test
+// makes something else of it). MYNAH_SELF=1: the interpreter on both sides, to test the test.
 #include "diff/sequence.h"
 
 #include <fmt/format.h>
@@ -75,7 +76,9 @@ struct Tally {
 
 class Pair {
   public:
-    explicit Pair(const JitOptions& options) : one_(Engine::interp, {}), two_(Engine::jit, options) {
+    explicit Pair(const JitOptions& options)
+        : one_(Engine::interp, {}),
+          two_(std::getenv("MYNAH_SELF") != nullptr ? Engine::interp : Engine::jit, options) {
         for (unsigned s = 0; s < static_cast<unsigned>(Setting::count); ++s)
             worlds_.push_back(make_world(static_cast<Setting>(s)));
         Random random(1);
@@ -194,13 +197,13 @@ std::string narrow(const Sequence& q, const JitOptions& options) {
                        difference);
 }
 
-void run_many(u64 first, u64 count, const JitOptions& options) {
+void run_many(Sequence (*make)(u64), u64 first, u64 count, const JitOptions& options) {
     auto pair = std::make_unique<Pair>(options);
     Tally tally;
     unsigned failed = 0;
     const u64 only = number("MYNAH_SEED", 0);
     for (u64 n = 0; n < count && failed < 5; ++n) {
-        const Sequence q = make_sequence(only != 0 ? only : first + n);
+        const Sequence q = make(only != 0 ? only : first + n);
         const std::string difference = pair->run(q, tally);
         if (only != 0) fmt::print("{}", q.describe());
         if (!difference.empty()) {
@@ -221,12 +224,16 @@ void run_many(u64 first, u64 count, const JitOptions& options) {
 }
 
 TEST(Sequences, InterpretedAndTranslatedAlike) {
-    run_many(0x1000000, number("MYNAH_SEQUENCES", 5000), {});
+    run_many(make_sequence, 0x1000000, number("MYNAH_SEQUENCES", 5000), {});
 }
 
 // The cache is always full: everything is dropped again and again.
 TEST(Sequences, AlikeInASmallCache) {
-    run_many(0x2000000, number("MYNAH_SEQUENCES", 5000) / 10, {.code_bytes = 1});
+    run_many(make_sequence, 0x2000000, number("MYNAH_SEQUENCES", 5000) / 10, {.code_bytes = 1});
+}
+
+TEST(Sequences, RandomBytesAlike) {
+    run_many(make_noise, 0x3000000, number("MYNAH_SEQUENCES", 5000), {});
 }
 
 }  // namespace
