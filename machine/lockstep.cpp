@@ -33,7 +33,7 @@ Result<std::unique_ptr<Lockstep>> Lockstep::create(std::string_view model, Locks
     return l;
 }
 
-void Lockstep::tell(std::function<void(Cpu&)> what) {
+void Lockstep::tell(const std::function<void(Cpu&)>& what) {
     memory_.tape().tell({.processor = what, .memory = {}, .rewires = false});
     what(*first_);
 }

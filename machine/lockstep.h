@@ -29,7 +29,7 @@ class Lockstep {
 
     Exit run(u64 budget);
     // Something that the machine does to its processor.
-    void tell(std::function<void(Cpu&)> what);
+    void tell(const std::function<void(Cpu&)>& what);
     // The first's state was changed in another way: the second takes it over.
     void taken_over() { take_over_ = true; }
     // What differs, once something does.
@@ -55,7 +55,7 @@ class Lockstep {
     void restore(Side side);
     Exit replay(Side side, u64 instructions);
     bool alike_after(u64 instructions);
-    void find_difference(u64 instructions);
+    void find_difference(u64 budget);
     std::string instruction(Side side);
     std::string differences();
     std::string both_registers();

@@ -102,9 +102,9 @@ Status Pc::make_cpu() {
     return Ok{};
 }
 
-void Pc::signal(std::function<void(Cpu&)> what) {
+void Pc::signal(const std::function<void(Cpu&)>& what) {
     if (lockstep_)
-        lockstep_->tell(std::move(what));
+        lockstep_->tell(what);
     else
         what(*cpu_);
 }

@@ -93,7 +93,7 @@ class Pc final : public CpuHost, private ApicBus {
     std::vector<Device*> devices();
 
     // Whatever a device does to the processor goes through here, so that -accel verify can repeat it.
-    void signal(std::function<void(Cpu&)> what);
+    void signal(const std::function<void(Cpu&)>& what);
     Exit run_cpu(u64 budget);
 
     std::unique_ptr<PhysicalMap> memory_;
