@@ -84,7 +84,7 @@ void Interpreter::count_delivery() {
 }
 
 void Interpreter::visit(Archive& ar) {
-    if (ar.loading()) exit_requested_ = false;
+    if (ar.loading()) core_.exit_requested = false;
     // Deliveries at an earlier instruction count no more.
     if (!ar.loading() && storm_at_ != core_.retired) {
         storm_at_ = core_.retired;

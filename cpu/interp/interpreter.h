@@ -17,7 +17,7 @@ class Interpreter {
 
     Exit run(u64 budget);
     void request_exit();
-    bool exit_requested() const { return exit_requested_; }
+    bool exit_requested() const { return core_.exit_requested; }
     // Would an event wake the halted processor now?
     bool wakeable() const;
     BlockCache& blocks() { return cache_; }
