@@ -72,6 +72,8 @@ class Finder {
             Entry e;
             const DecodeStatus status = decode({page_ + offset, kPageSize - offset}, decode_mode_, e.insn);
             if (status == DecodeStatus::truncated) return;
+            // What is not valid looks like the operation it would be.
+            if (status != DecodeStatus::ok) e.insn.op = Op::INVALID;
             const u32 end = offset + e.insn.length;
             // IP can wrap inside the page when CS is not aligned.
             if (mode_.code_size != 8 && region_.page_rip + end > u64{1} << (8 * mode_.code_size)) return;

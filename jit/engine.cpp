@@ -332,7 +332,8 @@ x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
     const Access access = site.write ? Access::write : Access::read;
     Mmu& mmu = core_.mmu;
     const u64 in_page = linear & kPageMask;
-    if (in_page + site.size <= kPageSize && mmu.translate(linear, access, mmu.privilege()).ok) {
+    const bool canonical = !core_.mode.code64() || sign_extend(linear, 48) == linear;
+    if (canonical && in_page + site.size <= kPageSize && mmu.translate(linear, access, mmu.privilege()).ok) {
         // Walking may have set accessed bits, and what observes that table may want a look.
         u8* host = site.write ? mmu.fast_write(linear, site.size)
                               : const_cast<u8*>(mmu.fast_read(linear, site.size));
@@ -384,6 +385,8 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
         c.current = nullptr;
     }
     a.flags = pack_flags(c.state.flags.get());
+    // The mode bits follow MXCSR.
+    if (e.insn.op == Op::LDMXCSR || e.insn.op == Op::FXRSTOR || e.insn.op == Op::XRSTOR) ++a.mode_changes;
     const u64 given_back = site.given_back - 1;
     const bool straight = !c.faulted && !c.attention && c.state.rip == (behind & c.rip_mask) &&
                           limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes;

@@ -186,17 +186,20 @@ bool Translator::reemit(const Insn& i) {
              .wide = i.has(insn_flag::rex_w)};
     if (mode_.code_size != 8 && (row.has(row_attr::wig32) || (vex && !vectors))) o.wide = false;
     if (i.op == Op::CRC32) {
-        o.word = i.has(insn_flag::opsize) && i.opcode == 0xF1;
+        o.word = i.osize == 2;
         o.byte_rm = i.opcode == 0xF0;
     }
     if (vectors) need_vectors();
     if (memory != nullptr) {
-        access(i, size, memory->write);
+        before_clobber();
+        effective_address(i);
+        add_segment(i.seg, size, memory->write);
         if (row.has(row_attr::align) && size >= 16) {
             e_.byte(0xA8);  // TEST AL, size - 1
             e_.imm8(size - 1);
             e_.jcc(kNE, whole_instead());
         }
+        access_linear(size, memory->write);
     }
     unsigned reg = row.reg >= 0 ? static_cast<unsigned>(row.reg) : i.reg;
     if (general_reg != kNoRegister) reg = value_of(general_reg, RCX);

@@ -24,7 +24,8 @@ bool opcode_uses(const InsnRow& row, MandatoryPrefix prefix) {
     };
     static const std::array<u8, kCodes> kUsed = [&] {
         std::array<u8, kCodes> used{};
-        for (const InsnRow& r : insn_table()) used[code(r)] |= static_cast<u8>(1u << static_cast<unsigned>(r.prefix));
+        for (const InsnRow& r : insn_table())
+            used[code(r)] |= static_cast<u8>(1u << static_cast<unsigned>(r.prefix));
         return used;
     }();
     return kUsed[code(row)] >> static_cast<unsigned>(prefix) & 1;
