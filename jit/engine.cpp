@@ -201,8 +201,7 @@ bool JitEngine::run(const Block& b) {
 }
 
 JitEngine::Found JitEngine::find(const u8* host, u64 rip) {
-    const auto it = found_.find(RegionKey{host, rip, mode_});
-    return it == found_.end() ? Found{} : it->second;
+    return found_.find(RegionKey{host, rip, mode_});
 }
 
 const u8* JitEngine::fetch(u64 rip, PhysicalAddress* address) {
@@ -240,12 +239,10 @@ Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
     if (!translator.translate(*region, mode)) return nullptr;
     used_ = align_up(used_ + region->code_bytes, 16);
     for (const Region::Exported& e : region->entries) {
-        const u8* at = host + static_cast<i64>(e.rip - rip);
-        found_.try_emplace(RegionKey{at, e.rip, mode_}, Found{region.get(), e.code, e.need});
-    }
-    found_[region->key] = Found{region.get(), region->entries.front().code, region->entries.front().need};
-    for (const Region::Exported& e : region->entries) {
-        if (e.rip == rip) found_[region->key] = Found{region.get(), e.code, e.need};
+        const RegionKey key{host + static_cast<i64>(e.rip - rip), e.rip, mode_};
+        // Elsewhere the region that has it already serves as well.
+        if (e.rip != rip && found_.find(key).code != nullptr) continue;
+        found_.insert(key, Found{region.get(), e.code, e.need});
     }
     Page& page = pages_[region->frame];
     if (page.regions.empty()) memory_.set_flag(region->frame, frame_flag::translated);
@@ -462,8 +459,7 @@ void JitEngine::kill(Region& region) {
     const u64 first = region.key.rip;
     for (const Region::Exported& e : region.entries) {
         const RegionKey key{region.key.host + static_cast<i64>(e.rip - first), e.rip, region.key.mode};
-        const auto it = found_.find(key);
-        if (it != found_.end() && it->second.region == &region) found_.erase(it);
+        if (found_.find(key).region == &region) found_.erase(key);
         x64::Target& t = targets_[x64::target_index(e.rip)];
         if (t.code == e.code) t = {};
     }

@@ -10,6 +10,7 @@
 #include "base/host_code.h"
 #include "cpu/accelerator.h"
 #include "jit/jit.h"
+#include "jit/region_table.h"
 #include "jit/x64/translator.h"
 
 namespace mynah {
@@ -67,11 +68,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     ModeBits mode_bits() const;
     bool translatable() const;
 
-    struct Found {
-        Region* region = nullptr;
-        const u8* code = nullptr;
-        u32 need = 0;
-    };
+    using Found = RegionTable::Found;
     Found find(const u8* host, u64 rip);
     Region* translate(const u8* host, PhysicalAddress address, u64 rip);
     // The host address of code at `rip` if it is mapped and in RAM; never faults.
@@ -100,7 +97,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     std::vector<CallSite> sites_;
     std::deque<Link> links_;
     std::vector<std::unique_ptr<Region>> regions_;
-    std::unordered_map<RegionKey, Found, RegionKeyHash> found_;
+    RegionTable found_;
     std::unordered_map<PhysicalAddress, Page> pages_;
     std::vector<ModeBits> modes_;
     u32 mode_ = 0;         // index of the current one

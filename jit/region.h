@@ -28,13 +28,6 @@ struct RegionKey {
     u32 mode = 0;  // index of the ModeBits
     bool operator==(const RegionKey&) const = default;
 };
-struct RegionKeyHash {
-    size_t operator()(const RegionKey& k) const {
-        const u64 h = (reinterpret_cast<u64>(k.host) ^ k.rip * 31 ^ u64{k.mode} << 56) * 0x9E3779B97F4A7C15;
-        return h ^ h >> 32;
-    }
-};
-
 inline constexpr u32 kNoBlock = ~u32{0};
 
 struct RegionBlock {

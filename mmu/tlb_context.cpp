@@ -10,6 +10,7 @@ void TlbContext::fill_empty(TlbEntry* entries, u64 count) {
 
 void TlbContext::empty_all() {
     for (unsigned t = 0; t < kTables; ++t) fill_empty(table(t), size(t));
+    population_ = {};
     code_pages_ = {};
     code_epoch = 0;
 }
@@ -25,6 +26,12 @@ void TlbContext::clear() {
     empty_all();
 }
 
+void TlbContext::remove(TlbEntry& e, u64 slot) {
+    if (e.tag == empty_tag(slot)) return;
+    count(e.tag, -1);
+    e = {empty_tag(slot), 0};
+}
+
 bool TlbContext::insert(unsigned t, u64 linear_page, u64 host) {
     bool moved = false;
     if (t < slow_read && fast_size_ < kLastSize) {
@@ -35,7 +42,10 @@ bool TlbContext::insert(unsigned t, u64 linear_page, u64 host) {
         }
     }
     if (t == execute) code_pages_[linear_page >> (kPageShift + 6) & 63] |= code_bit(linear_page);
-    entry(t, linear_page) = {linear_page, host};
+    TlbEntry& e = entry(t, linear_page);
+    remove(e, slot_of(t, linear_page));
+    count(linear_page, 1);
+    e = {linear_page, host};
     return moved;
 }
 
@@ -49,7 +59,7 @@ void TlbContext::grow() {
         fill_empty(table(t), fast_size_);
         for (u64 i = 0; i < old_size; ++i) {
             const TlbEntry& e = old[t * old_size + i];
-            if (e.host != 0) entry(t, e.tag) = e;
+            if (e.tag != empty_tag(i)) entry(t, e.tag) = e;
         }
     }
     std::copy_n(old.data() + 3 * old_size, 2 * kSlowSize, storage_.data() + 3 * fast_size_);
@@ -57,33 +67,50 @@ void TlbContext::grow() {
 
 void TlbContext::drop_page(u64 linear) {
     const u64 page = linear & ~kPageMask;
-    for (unsigned t = 0; t < kTables; ++t) {
-        TlbEntry& e = entry(t, page);
-        if (e.tag == page) e = {empty_tag((page >> kPageShift) & (size(t) - 1)), 0};
+    if (population_[0].at(page, kAreaShifts[0]) != 0) {
+        for (unsigned t = 0; t < kTables; ++t) {
+            TlbEntry& e = entry(t, page);
+            if (e.tag == page) remove(e, slot_of(t, page));
+        }
     }
     if (code_pages_[page >> (kPageShift + 6) & 63] & code_bit(page)) code_epoch = 0;
+}
+
+bool TlbContext::populated(u64 base, unsigned shift) {
+    unsigned n = 2;
+    while (n > 0 && shift < kAreaShifts[n]) --n;
+    const u64 areas = shift <= kAreaShifts[n] ? 1 : std::min<u64>(u64{1} << (shift - kAreaShifts[n]), 512);
+    for (u64 a = 0; a < areas; ++a) {
+        if (population_[n].at(base + (a << kAreaShifts[n]), kAreaShifts[n]) != 0) return true;
+    }
+    return false;
 }
 
 void TlbContext::drop(u64 base, unsigned shift) {
     if (shift == kPageShift) return drop_page(base);
     if (shift >= 64) return clear();
     const u64 length = u64{1} << shift;
+    // One word of the filter stands for 64 pages.
+    const u64 words = std::min<u64>(std::max<u64>(length >> (kPageShift + 6), 1), code_pages_.size());
+    for (u64 w = 0; w < words; ++w) {
+        if (code_pages_[((base >> (kPageShift + 6)) + w) & 63] != 0) code_epoch = 0;
+    }
+    if (!populated(base, shift)) return;
     for (unsigned t = 0; t < kTables; ++t) {
         TlbEntry* entries = table(t);
         const u64 n = size(t), pages = length >> kPageShift;
         const u64 first = pages < n ? base >> kPageShift : 0;
         for (u64 i = first; i < first + std::min(n, pages); ++i) {
             TlbEntry& e = entries[i & (n - 1)];
-            if (e.tag - base < length) e = {empty_tag(i & (n - 1)), 0};
+            if (e.tag - base < length) remove(e, i & (n - 1));
         }
     }
-    code_epoch = 0;
 }
 
 void TlbContext::drop_writes_at(u64 slot, u64 host_page) {
     const u64 n = slot & (fast_size_ - 1);
     TlbEntry& e = table(1)[n];
-    if (e.host == host_page) e = {empty_tag(n), 0};
+    if (e.host == host_page) remove(e, n);
 }
 
 void TlbContext::drop_writes(u64 host_page) {

@@ -37,7 +37,8 @@ struct TlbContext {
         return storage_.data() +
                (t < slow_read ? t * fast_size_ : 3 * fast_size_ + (t - slow_read) * kSlowSize);
     }
-    TlbEntry& entry(unsigned t, u64 linear) { return table(t)[(linear >> kPageShift) & (size(t) - 1)]; }
+    u64 slot_of(unsigned t, u64 linear) const { return (linear >> kPageShift) & (size(t) - 1); }
+    TlbEntry& entry(unsigned t, u64 linear) { return table(t)[slot_of(t, linear)]; }
     // True: the tables were moved.
     bool insert(unsigned t, u64 linear_page, u64 host);
     void drop_page(u64 linear);
@@ -56,6 +57,24 @@ struct TlbContext {
 
     u64 fast_size_ = kFirstSize;
     u64 evictions_ = 0;
+    // Entries in use by area of 2 MiB, 1 GiB and 512 GiB of linear addresses, hashed: most page tables that
+    // go have nothing cached any more.
+    struct Population {
+        std::array<u16, 512> by_area{};
+        u16& at(u64 page, unsigned shift) { return by_area[page >> shift & (by_area.size() - 1)]; }
+    };
+    static constexpr std::array<u8, 3> kAreaShifts{21, 30, 39};
+    void count(u64 page, int by) {
+        for (unsigned n = 0; n < 3; ++n) {
+            u16& c = population_[n].at(page, kAreaShifts[n]);
+            c = static_cast<u16>(c + by);
+        }
+    }
+    // False: nothing of the area of 2^shift bytes is cached.
+    bool populated(u64 base, unsigned shift);
+    void remove(TlbEntry& e, u64 slot);
+
+    std::array<Population, 3> population_{};
     std::array<u64, 64> code_pages_{};  // a filter: pages that were executed from, by hash
     std::vector<TlbEntry> storage_;     // read, write, execute, then the slow ones (host: physical page)
 };
