@@ -12,6 +12,8 @@
 #include "cpu/interp/interrupts.h"
 #include "cpu/interp/select.h"
 #include "cpu/interp/steps.h"
+#include "cpu/system/cpu_model.h"
+#include "cpu/x87/environment.h"
 #include "jit/x64/host.h"
 
 namespace mynah {
@@ -41,6 +43,11 @@ u32 host_length(std::span<const u8> code) {
     Insn i;
     const DecodeStatus s = decode(code, {.code_size = 8, .descriptors = true}, i);
     return s == DecodeStatus::ok ? i.length : 1;
+}
+
+// From here on the list has the units' instructions and those that save and load them.
+bool may_use_x87(Op op) {
+    return op >= Op::FXSAVE;
 }
 
 u32 unpack_flags(u32 packed) {
@@ -93,16 +100,24 @@ bool JitEngine::state_in_reach() {
     offsets_.x87_loaded = offset(&a.x87_loaded);
     offsets_.host_mxcsr = offset(&a.host_mxcsr);
     offsets_.host_stack = offset(&a.host_stack);
+    X87State& x = s.x87;
+    offsets_.x87_control = offset(&x.control);
+    offsets_.x87_fop = offset(&x.opcode);
+    offsets_.x87_fcs = offset(&x.fcs);
+    offsets_.x87_fip = offset(&x.fip);
+    offsets_.x87_fds = offset(&x.fds);
+    offsets_.x87_fdp = offset(&x.fdp);
     offsets_.read_table = offset(&core_.mmu.table(Access::read));
     offsets_.write_table = offset(&core_.mmu.table(Access::write));
     for (unsigned n = 0; n < 8; ++n) offsets_.segment[n] = offset(&core_.shortcut(static_cast<Seg>(n)));
+    for (unsigned n = 0; n < 8; ++n) offsets_.selector[n] = offset(&s.segs[n].selector);
     a.targets = targets_.data();
     return fits;
 }
 
 void JitEngine::generate_thunks() {
     encoder_.start(code_.writable(), code_.writable() + code_.size());
-    const x64::Callouts callouts{on_miss, on_interpret, on_attend, on_lookup, on_link};
+    const x64::Callouts callouts{on_miss, on_interpret, on_attend, on_lookup, on_link, on_load_x87};
     thunks_ = x64::generate_thunks(encoder_, code_.executable() - code_.writable(), offsets_, callouts, this);
     thunk_end_ = align_up(static_cast<u64>(encoder_.offset()), 64);
 }
@@ -124,10 +139,39 @@ ModeBits JitEngine::mode_bits() const {
     m.flat = code64 || (flat(Seg::ds, true) && flat(Seg::es, true) && flat(Seg::ss, true));
     m.flat_cs = code64 || flat(Seg::cs, false);
     const CpuState& s = c.state;
-    const bool enabled = (s.cr0 & (cr0::em | cr0::ts)) == 0;
-    m.sse = enabled && (s.cr4 & cr4::osfxsr) && (s.mxcsr & 0x1F80) == 0x1F80;
+    m.sse = sse_native();
     m.avx = m.sse && (s.cr4 & cr4::osxsave) && (s.xcr0 & 6) == 6;
+    m.x87 = x87_native();
+    m.fdp = !c.model.has(Feature::fdp_excptn_only);
     return m;
+}
+
+bool JitEngine::sse_native() const {
+    const CpuState& s = core_.state;
+    const bool enabled = (s.cr0 & (cr0::em | cr0::ts)) == 0 && (s.cr4 & cr4::osfxsr);
+    return enabled && (s.mxcsr & 0x1F80) == 0x1F80;
+}
+
+bool JitEngine::x87_native() const {
+    const CpuState& s = core_.state;
+    const bool masked = (s.x87.control & x87::sw::exceptions) == x87::sw::exceptions;
+    return masked && (s.cr0 & (cr0::em | cr0::ts)) == 0 && !(s.x87.status & x87::sw::summary);
+}
+
+// LDMXCSR, FLDCW and many others, here or in the interpreter.
+bool JitEngine::units_changed() const {
+    const ModeBits& m = modes_[mode_];
+    return m.sse != sse_native() || m.x87 != x87_native();
+}
+
+void JitEngine::load_x87() {
+    core_.accelerated.x87_loaded = 1;
+    x87_.load(core_.state.x87);
+}
+
+void JitEngine::store_x87() {
+    core_.accelerated.x87_loaded = 0;
+    x87_.store(core_.state.x87);
 }
 
 // Checks at each access, or a code segment that ends early: the interpreter's.
@@ -148,7 +192,7 @@ u32 JitEngine::mode_index() {
 
 void JitEngine::renew_space() {
     Core::Accelerated& a = core_.accelerated;
-    if (mode_seen_ != a.mode_changes) {
+    if (mode_seen_ != a.mode_changes || units_changed()) {
         mode_seen_ = a.mode_changes;
         mode_ = mode_index();
     } else if (epoch_seen_ == core_.mmu.code_epoch()) {
@@ -195,6 +239,7 @@ bool JitEngine::run(const Block& b) {
     running_ = true;
     thunks_.enter(f.code);
     running_ = false;
+    if (a.x87_loaded) store_x87();
     c.state.flags.set(unpack_flags(a.flags));
     c.retired = limit_ - a.budget;
     return true;
@@ -324,6 +369,10 @@ const u8* JitEngine::on_link(void* self, u32 link) {
     return e.link(e.links_[link]);
 }
 
+void JitEngine::on_load_x87(void* self) {
+    static_cast<JitEngine*>(self)->load_x87();
+}
+
 x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
     ++counters_.misses;
     const Access access = site.write ? Access::write : Access::read;
@@ -347,6 +396,8 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
     const Region& region = *site.region;
     const Entry& e = region.insns[site.insn];
     const u64 rip = region.rip_of(e) & c.rip_mask;
+    const bool units = may_use_x87(e.insn.op);
+    if (units && a.x87_loaded) store_x87();
     c.state.flags.set(unpack_flags(a.flags));
     c.rip = rip;
     c.next_rip = rip + e.insn.length;
@@ -382,8 +433,7 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
         c.current = nullptr;
     }
     a.flags = pack_flags(c.state.flags.get());
-    // The mode bits follow MXCSR.
-    if (e.insn.op == Op::LDMXCSR || e.insn.op == Op::FXRSTOR || e.insn.op == Op::XRSTOR) ++a.mode_changes;
+    if (units && units_changed()) ++a.mode_changes;
     const u64 given_back = site.given_back - 1;
     const bool straight = !c.faulted && !c.attention && c.state.rip == (behind & c.rip_mask) &&
                           limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes;
@@ -392,6 +442,7 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
         return go_on();
     }
     a.budget = limit_ - c.retired - given_back;
+    if (site.x87 && !a.x87_loaded) load_x87();
     if (epoch_seen_ != c.mmu.code_epoch()) renew_space();
     return {x64::Outcome::behind};
 }

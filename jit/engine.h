@@ -12,6 +12,7 @@
 #include "jit/jit.h"
 #include "jit/region_table.h"
 #include "jit/x64/translator.h"
+#include "jit/x64/x87_image.h"
 
 namespace mynah {
 
@@ -54,6 +55,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     static x64::Outcome on_attend(void* self, u32 site);
     static const u8* on_lookup(void* self);
     static const u8* on_link(void* self, u32 link);
+    static void on_load_x87(void* self);
     x64::Outcome miss(const CallSite& site, u64 linear);
     x64::Outcome interpret(const CallSite& site);
     // At an instruction boundary: state, `retired` and budget are exact. Into other code, or out.
@@ -66,6 +68,12 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     u32 mode_index();
     void renew_space();
     ModeBits mode_bits() const;
+    // Of ModeBits, what follows from more than Core::update_mode() sees.
+    bool sse_native() const;
+    bool x87_native() const;
+    bool units_changed() const;
+    void load_x87();
+    void store_x87();
     bool translatable() const;
 
     using Found = RegionTable::Found;
@@ -114,6 +122,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
         void operator()(std::FILE* f) const { std::fclose(f); }
     };
     std::unique_ptr<std::FILE, Close> perf_map_;
+    x64::X87Image x87_;
     JitCounters counters_;
 };
 

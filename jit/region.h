@@ -18,6 +18,7 @@ struct ModeBits {
     bool flat_cs = false;  // CS likewise readable
     bool sse = false;      // SSE executes natively: enabled, all exceptions masked
     bool x87 = false;      // x87 likewise
+    bool fdp = false;      // its memory operands leave their address in FDP
     bool avx = false;      // AVX is enabled too
     bool operator==(const ModeBits&) const = default;
 };
@@ -61,6 +62,7 @@ struct CallSite {
     u32 given_back = 0;  // instructions of its block from this one on: charged and not run yet
     u8 size = 0;         // of the access
     bool write = false;
+    bool x87 = false;  // the code behind it takes for granted that the x87 is loaded
 };
 
 struct Region {

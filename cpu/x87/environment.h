@@ -3,6 +3,7 @@
 
 #include "base/types.h"
 #include "cpu/cpu_state.h"
+#include "cpu/insn.h"
 
 namespace mynah {
 
@@ -28,6 +29,11 @@ constexpr u16 legal_control_word(u16 v) {
 
 // After the control word or the exception flags were written: ES and B follow, and FERR#.
 void update_summary(Core& core);
+
+// FOP of an instruction (SDM vol. 1 8.1.9).
+constexpr u16 fop(const Insn& i) {
+    return static_cast<u16>((i.opcode & 7) << 8 | i.vvvv);
+}
 
 // What FNINIT does.
 void initialize(Core& core);

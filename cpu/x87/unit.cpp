@@ -9,35 +9,6 @@ namespace mynah {
 
 namespace x87 {
 
-namespace {
-
-u8 modrm_of(const Insn& i) {
-    const unsigned reg = (i.reg & 7u) << 3;
-    if (!i.memory()) return static_cast<u8>(0xC0 | reg | (i.rm & 7u));
-    // The shortest encoding; the operand says no more.
-    const bool absolute = i.base == kNoRegister && i.index == kNoRegister;
-    const unsigned mod = i.disp == 0 || absolute || i.base == kRip ? 0
-                         : i.disp == static_cast<i8>(i.disp)       ? 1
-                                                                   : 2;
-    unsigned rm = 0;
-    if (i.asize == 2) {
-        static constexpr u8 kPairs[4] = {0, 2, 1, 3};  // BX+SI, BP+SI, BX+DI, BP+DI
-        if (absolute) {
-            rm = 6;
-        } else if (i.base != kNoRegister && i.index != kNoRegister) {
-            rm = kPairs[(i.index == rdi ? 2 : 0) | (i.base == rbp ? 1 : 0)];
-        } else {
-            const u8 r = i.base != kNoRegister ? i.base : i.index;
-            rm = r == rsi ? 4 : r == rdi ? 5 : r == rbp ? 6 : 7;
-        }
-    } else {
-        rm = i.base == kRip || absolute ? 5 : i.index != kNoRegister ? 4 : i.base & 7u;
-    }
-    return static_cast<u8>(mod << 6 | reg | rm);
-}
-
-}  // namespace
-
 // SDM vol. 1 8.7. With CR0.NE = 0, FERR# has been asserted since; a processor waits here for the interrupt
 // that comes of it unless IGNNE# is asserted. If none can be taken now, waiting would be for ever, so the
 // instruction goes on.
@@ -66,7 +37,7 @@ bool Unit::ready() {
 void Unit::note_pointers() {
     x.fip = core.rip;
     x.fcs = core.state.seg(Seg::cs).selector;
-    x.opcode = static_cast<u16>((insn.opcode & 7) << 8 | modrm_of(insn));
+    x.opcode = fop(insn);
     if (insn.memory() && !core.model.has(Feature::fdp_excptn_only)) {
         x.fdp = core.effective_address(insn);
         x.fds = core.state.seg(insn.seg).selector;

@@ -71,6 +71,8 @@ void Translator::emit_block(u32 index) {
     flags_ = block_flags_[index];
     e_.bind(block_labels_[index]);
     vectors_known_ = false;
+    x87_known_ = false;
+    pointers_ = {};
     attend_at_ = ~u32{0};
     const u64 rip = region_->rip_of(region_->insns[b.first]);
     if (b.poll) emit_poll(b, rip);
@@ -92,10 +94,14 @@ void Translator::emit_block(u32 index) {
                 s.flags = flags_;
             }
         }
-        if (n == attend_at_) attend_behind();
+        if (n == attend_at_) {
+            write_pointers();
+            attend_behind();
+        }
         if (e_.full()) return;
     }
     if (ended) return;
+    write_pointers();
     const u64 behind = wrap(rip + (b.end - b.begin));
     if (b.next != kNoBlock) {
         go_to_block(b.next);
@@ -132,12 +138,16 @@ u32 Translator::new_site(unsigned size, bool write) {
                       .insn = block_->first + index_,
                       .given_back = block_->count - index_,
                       .size = static_cast<u8>(size),
-                      .write = write});
+                      .write = write,
+                      .x87 = x87_known_});
     return static_cast<u32>(sites_.size() - 1);
 }
 
 Label Translator::whole_instead() {
-    const Stub s{.kind = Stub::whole, .here = e_.label(), .site = new_site(0, false)};
+    const Stub s{.kind = Stub::whole,
+                 .here = e_.label(),
+                 .site = new_site(0, false),
+                 .pointers = pointers_};
     stubs_.push_back(s);
     return s.here;
 }
@@ -152,6 +162,8 @@ void Translator::emit_interpret() {
 // True: control does not go on behind the instruction, or that has been seen to.
 bool Translator::emit_insn() {
     const Insn& i = entry_->insn;
+    if (emit_x87(i)) return false;
+    write_pointers();
     if (emit_branch(i)) return true;
     const bool known = emit_high_byte(i) || emit_move(i) || emit_alu(i) || emit_unary(i) || emit_extend(i) ||
                        emit_stack(i) || emit_shift(i) || emit_double_shift(i) || emit_condition(i) ||
@@ -263,11 +275,17 @@ void Translator::emit_stub(const Stub& s) {
         case Stub::whole: {
             if (s.kind == Stub::miss) {
                 e_.rm(plain(0x03, true), RAX, at(RCX));  // back to the linear address
+                if (s.pointers.last != nullptr) {
+                    e_.store(in_state(s_.value), RAX);
+                    write_pointers(s.pointers);
+                    e_.load(RAX, in_state(s_.value));
+                }
                 e_.move_imm(RCX, s.site);
                 e_.call_to(e_.here() + delta_, thunks_.miss);
                 e_.rr(plain(0x85, true), RAX, RAX);
                 e_.jcc(kNE, s.resume);
             } else {
+                write_pointers(s.pointers);
                 e_.move_imm(RCX, s.site);
                 e_.call_to(e_.here() + delta_, thunks_.interpret);
             }
@@ -304,6 +322,10 @@ void Translator::emit_stub(const Stub& s) {
             return indirect_target();
         case Stub::vectors:
             e_.call_to(e_.here() + delta_, thunks_.load_vectors);
+            e_.jmp(s.resume);
+            return;
+        case Stub::x87:
+            e_.call_to(e_.here() + delta_, thunks_.load_x87);
             e_.jmp(s.resume);
             return;
         case Stub::attend:

@@ -68,7 +68,11 @@ void Translator::access_linear(unsigned size, bool write) {
     e_.byte(0x48);  // CMP RAX, imm32
     e_.byte(0x3D);
     e_.imm32(kPageSize - size);
-    Stub s{.kind = Stub::miss, .here = e_.label(), .resume = e_.label(), .site = new_site(size, write)};
+    const Stub s{.kind = Stub::miss,
+                 .here = e_.label(),
+                 .resume = e_.label(),
+                 .site = new_site(size, write),
+                 .pointers = pointers_};
     e_.jcc(kA, s.here);
     e_.alu(kAdd, RAX, at(RCX, 8));
     e_.bind(s.resume);

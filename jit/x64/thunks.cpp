@@ -56,6 +56,8 @@ class Generator {
         emit_callout(reinterpret_cast<const void*>(c_.interpret), false);
         t.attend = here();
         emit_callout(reinterpret_cast<const void*>(c_.attend), false);
+        t.load_x87 = here();
+        emit_load_x87();
         e_.resolve();
         return t;
     }
@@ -150,6 +152,15 @@ class Generator {
         leave_saved();
     }
 
+    void emit_load_x87() {
+        e_.alu_imm(kSub, RSP, 8);
+        store_guest();
+        call(reinterpret_cast<const void*>(c_.load_x87));
+        if_vectors(load_vectors_);
+        load_guest(true);
+        e_.alu_imm(kAdd, RSP, 8);
+        e_.ret();
+    }
     void emit_save_vectors() {
         for (unsigned n = 0; n < 16; ++n)
             e_.vex_rm({.byte = 0x11, .map = 1}, n, 0, in_state(s_.vec + static_cast<i32>(32 * n)), true);

@@ -29,6 +29,7 @@ struct Callouts {
     const u8* (*lookup)(void* context);
     // The same for a direct jump, which may be patched.
     const u8* (*link)(void* context, u32 link);
+    void (*load_x87)(void* context);
 };
 
 struct Thunks {
@@ -48,6 +49,8 @@ struct Thunks {
     const u8* attend = nullptr;
     // Called: loads the vector registers and MXCSR.
     const u8* load_vectors = nullptr;
+    // Called: likewise the x87. Changes RAX, RCX and the flags.
+    const u8* load_x87 = nullptr;
 };
 
 // Writes them at the encoder's place. `delta`: from the writable to the executable mapping.

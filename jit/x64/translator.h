@@ -32,7 +32,13 @@ struct FlagPlace {
     bool af_junk = false;  // the host's AF is not the guest's, which is 0
 };
 
-// Stub::rip of a jump whose target the code works out (RAX ^ space).
+// x87 instructions whose traces (FIP, FOP, FCS; FDP, FDS) the state doesn't show yet.
+struct X87Pointers {
+    const Entry* last = nullptr;
+    const Entry* operand = nullptr;  // the last with a memory operand
+};
+
+// Stub::rip of a jump whose target the code works out.
 inline constexpr u64 kRipInRax = 0xDEAD'0000'0000'0001;
 
 class Translator {
@@ -67,6 +73,7 @@ class Translator {
             edge,
             target,
             vectors,
+            x87,
             attend,
             unlinked,
             odd_return
@@ -80,6 +87,7 @@ class Translator {
         bool call = false;   // target, unlinked: a call
         u32 number = 0;      // unlinked: of the link
         FlagPlace wanted{};  // edge: at the target
+        X87Pointers pointers{};  // miss, whole: before the instruction
     };
 
     // --- frame.cpp: blocks, flags, stubs ---
@@ -171,6 +179,19 @@ class Translator {
     // To the code of the RIP in RAX. A call comes back to `landing`.
     void indirect_target(bool call = false, Label landing = {});
     void direct_target(u64 rip, bool call = false, Label landing = {});
+    // --- x87.cpp ---
+    bool emit_x87(const Insn& i);
+    bool emit_x87_control(const Insn& i);
+    void need_x87();
+    // Writes what is due to the state; clobbers RAX and RCX, keeps the flags.
+    void write_pointers(const X87Pointers& p);
+    void write_pointers() {
+        write_pointers(pointers_);
+        pointers_ = {};
+    }
+
+    void indirect_target();  // RIP in RAX
+    void direct_target(u64 rip);
     void check_target();  // RAX: canonical?
     void call_region(u64 rip, Label landing);
     void land(const RegionBlock& b, u64 behind, unsigned size, Label landing);
@@ -193,6 +214,8 @@ class Translator {
     const Entry* entry_ = nullptr;
     FlagPlace flags_;
     bool vectors_known_ = false;
+    bool x87_known_ = false;
+    X87Pointers pointers_;
     u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
     std::vector<Label> block_labels_;
     std::vector<FlagPlace> block_flags_;
