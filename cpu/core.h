@@ -273,6 +273,8 @@ class Core {
         u32 flags = 0;       // the arithmetic flags: OF in bit 0, SF ZF AF PF CF as LAHF puts them in 8-15
         u32 vectors_loaded = 0;  // vector registers and MXCSR are in the host's registers
         u32 x87_loaded = 0;      // likewise the x87
+        u32 x87_last = 0;        // its last instruction, if the state's FIP, FOP and FCS are not of it
+        u32 x87_operand = 0;     // the same of FDS: segment of the last operand, plus 1
         u32 host_mxcsr = 0x1F80;
         u32 mode_changes = 0;  // counts update_mode()
     };

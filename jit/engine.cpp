@@ -102,15 +102,12 @@ bool JitEngine::state_in_reach() {
     offsets_.host_stack = offset(&a.host_stack);
     X87State& x = s.x87;
     offsets_.x87_control = offset(&x.control);
-    offsets_.x87_fop = offset(&x.opcode);
-    offsets_.x87_fcs = offset(&x.fcs);
-    offsets_.x87_fip = offset(&x.fip);
-    offsets_.x87_fds = offset(&x.fds);
     offsets_.x87_fdp = offset(&x.fdp);
+    offsets_.x87_last = offset(&a.x87_last);
+    offsets_.x87_operand = offset(&a.x87_operand);
     offsets_.read_table = offset(&core_.mmu.table(Access::read));
     offsets_.write_table = offset(&core_.mmu.table(Access::write));
     for (unsigned n = 0; n < 8; ++n) offsets_.segment[n] = offset(&core_.shortcut(static_cast<Seg>(n)));
-    for (unsigned n = 0; n < 8; ++n) offsets_.selector[n] = offset(&s.segs[n].selector);
     a.targets = targets_.data();
     return fits;
 }
@@ -172,6 +169,23 @@ void JitEngine::load_x87() {
 void JitEngine::store_x87() {
     core_.accelerated.x87_loaded = 0;
     x87_.store(core_.state.x87);
+}
+
+void JitEngine::settle_x87_pointers() {
+    Core::Accelerated& a = core_.accelerated;
+    X87State& x = core_.state.x87;
+    if (a.x87_last != 0) {
+        const CallSite& site = sites_[a.x87_last];
+        const Entry& e = site.region->insns[site.insn];
+        x.fip = site.region->rip_of(e) & core_.rip_mask;
+        x.opcode = x87::fop(e.insn);
+        x.fcs = core_.state.seg(Seg::cs).selector;
+        a.x87_last = 0;
+    }
+    if (a.x87_operand != 0) {
+        x.fds = core_.state.segs[a.x87_operand - 1].selector;
+        a.x87_operand = 0;
+    }
 }
 
 // Checks at each access, or a code segment that ends early: the interpreter's.
@@ -240,6 +254,7 @@ bool JitEngine::run(const Block& b) {
     thunks_.enter(f.code);
     running_ = false;
     if (a.x87_loaded) store_x87();
+    settle_x87_pointers();
     c.state.flags.set(unpack_flags(a.flags));
     c.retired = limit_ - a.budget;
     return true;
@@ -396,6 +411,7 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
     const Region& region = *site.region;
     const Entry& e = region.insns[site.insn];
     const u64 rip = region.rip_of(e) & c.rip_mask;
+    settle_x87_pointers();
     const bool units = may_use_x87(e.insn.op);
     if (units && a.x87_loaded) store_x87();
     c.state.flags.set(unpack_flags(a.flags));
@@ -565,7 +581,7 @@ void JitEngine::flush() {
     found_.clear();
     std::ranges::fill(targets_, x64::Target{});
     links_.clear();
-    sites_.clear();
+    sites_.assign(1, {});  // 0 is none
     regions_.clear();
     used_ = thunk_end_;
 }

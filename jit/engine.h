@@ -74,6 +74,8 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     bool units_changed() const;
     void load_x87();
     void store_x87();
+    // FIP and its kin of what translated code left behind; before selectors change.
+    void settle_x87_pointers();
     bool translatable() const;
 
     using Found = RegionTable::Found;

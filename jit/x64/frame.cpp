@@ -144,15 +144,13 @@ u32 Translator::new_site(unsigned size, bool write) {
 }
 
 Label Translator::whole_instead() {
-    const Stub s{.kind = Stub::whole,
-                 .here = e_.label(),
-                 .site = new_site(0, false),
-                 .pointers = pointers_};
+    const Stub s{.kind = Stub::whole, .here = e_.label(), .site = new_site(0, false), .pointers = pointers_};
     stubs_.push_back(s);
     return s.here;
 }
 
 void Translator::emit_interpret() {
+    write_pointers();
     before_clobber();
     e_.move_imm(RCX, new_site(0, false));
     e_.call_to(e_.here() + delta_, thunks_.interpret);
@@ -163,7 +161,7 @@ void Translator::emit_interpret() {
 bool Translator::emit_insn() {
     const Insn& i = entry_->insn;
     if (emit_x87(i)) return false;
-    write_pointers();
+    settle_pointers(i);
     if (emit_branch(i)) return true;
     const bool known = emit_high_byte(i) || emit_move(i) || emit_alu(i) || emit_unary(i) || emit_extend(i) ||
                        emit_stack(i) || emit_shift(i) || emit_double_shift(i) || emit_condition(i) ||

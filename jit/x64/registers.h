@@ -32,10 +32,10 @@ struct StateOffsets {
     i32 x87_loaded;
     i32 host_mxcsr;
     i32 host_stack;
-    i32 x87_control, x87_fop, x87_fcs, x87_fip, x87_fds, x87_fdp;
+    i32 x87_control, x87_fdp;
+    i32 x87_last, x87_operand;
     i32 read_table, write_table;  // Mmu::Table
     std::array<i32, 8> segment;   // Core::SegShortcut
-    std::array<i32, 8> selector;
 };
 
 }  // namespace mynah::x64

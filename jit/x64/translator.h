@@ -32,10 +32,11 @@ struct FlagPlace {
     bool af_junk = false;  // the host's AF is not the guest's, which is 0
 };
 
-// x87 instructions whose traces (FIP, FOP, FCS; FDP, FDS) the state doesn't show yet.
+// x87 instructions that are done, and the state doesn't show it yet.
 struct X87Pointers {
-    const Entry* last = nullptr;
-    const Entry* operand = nullptr;  // the last with a memory operand
+    const Entry* last = nullptr;     // for FIP, FOP, FCS
+    const Entry* segment = nullptr;  // the last with a memory operand: for FDS
+    const Entry* operand = nullptr;  // the same for FDP, while its address can be told
 };
 
 // Stub::rip of a jump whose target the code works out.
@@ -185,6 +186,9 @@ class Translator {
     void need_x87();
     // Writes what is due to the state; clobbers RAX and RCX, keeps the flags.
     void write_pointers(const X87Pointers& p);
+    void write_operand_pointer(const Entry& e);
+    // Before an instruction that is none of the x87's: what it may hide.
+    void settle_pointers(const Insn& i);
     void write_pointers() {
         write_pointers(pointers_);
         pointers_ = {};

@@ -105,27 +105,68 @@ void Translator::need_x87() {
 
 void Translator::write_pointers(const X87Pointers& p) {
     if (p.last == nullptr) return;
-    const u64 rip = wrap(region_->rip_of(*p.last));
-    if (static_cast<i64>(rip) == static_cast<i32>(rip)) {
-        e_.store_imm32(in_state(s_.x87_fip), static_cast<i32>(rip), true);
-    } else {
-        e_.move_imm(RAX, rip);
-        e_.store(in_state(s_.x87_fip), RAX);
-    }
-    e_.rm({.byte = 0xC7, .word = true}, 0, in_state(s_.x87_fop));
-    e_.imm16(x87::fop(p.last->insn));
-    const auto selector = [&](i32 to, Seg seg) {
-        e_.rm(kMovzxWord, RAX, in_state(s_.selector[static_cast<unsigned>(seg)]));
-        e_.rm(kStoreWord, RAX, in_state(to));
-    };
-    selector(s_.x87_fcs, Seg::cs);
-    if (p.operand == nullptr) return;
-    selector(s_.x87_fds, p.operand->insn.seg);
+    const u32 site = static_cast<u32>(sites_.size());
+    sites_.push_back({.region = region_, .insn = static_cast<u32>(p.last - region_->insns.data())});
+    e_.store_imm32(in_state(s_.x87_last), static_cast<i32>(site), false);
+    if (p.segment != nullptr)
+        e_.store_imm32(in_state(s_.x87_operand), static_cast<i32>(p.segment->insn.seg) + 1, false);
+    if (p.operand != nullptr) write_operand_pointer(*p.operand);
+}
+
+void Translator::write_operand_pointer(const Entry& e) {
     const Entry* const here = entry_;
-    entry_ = p.operand;
-    effective_address(entry_->insn);
+    entry_ = &e;
+    effective_address(e.insn);
     entry_ = here;
     e_.store(in_state(s_.x87_fdp), RAX);
+}
+
+namespace {
+
+// Changes at most its register operands, and leaves the region at most by a memory operand.
+bool harmless(const Insn& i) {
+    switch (i.op) {
+        case Op::ADD:
+        case Op::OR:
+        case Op::ADC:
+        case Op::SBB:
+        case Op::AND:
+        case Op::SUB:
+        case Op::XOR:
+        case Op::CMP:
+        case Op::TEST:
+        case Op::INC:
+        case Op::DEC:
+        case Op::NEG:
+        case Op::NOT:
+        case Op::MOV:
+        case Op::MOVZX:
+        case Op::MOVSX:
+        case Op::LEA:
+        case Op::SHL:
+        case Op::SHR:
+        case Op::SAR:
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool names(const Insn& i, unsigned g) {
+    if (g >= kNoRegister) return false;
+    if (!i.has(insn_flag::modrm) && g == rax) return true;
+    // AH, CH, DH and BH are of the first four.
+    return g == i.reg || g == i.rm || (g < 4 && (g + kHighByte == i.reg || g + kHighByte == i.rm));
+}
+
+}  // namespace
+
+void Translator::settle_pointers(const Insn& i) {
+    if (!harmless(i)) return write_pointers();
+    const Entry* const p = pointers_.operand;
+    if (p == nullptr || (!names(i, p->insn.base) && !names(i, p->insn.index))) return;
+    write_operand_pointer(*p);
+    pointers_.operand = nullptr;
 }
 
 // What leaves the pointers alone.
@@ -176,7 +217,6 @@ bool Translator::emit_x87(const Insn& i) {
     if (!mode_.x87 || (i.op != Op::FPU && i.op != Op::FWAIT)) return false;
     if (entry_->step != call_handler) return false;
     if (emit_x87_control(i)) return true;
-    if (i.op == Op::FWAIT) return false;
     const Opcode opcode = plain(i.opcode);
     const unsigned reg = i.reg & 7;
     if (i.memory()) {
@@ -186,7 +226,7 @@ bool Translator::emit_x87(const Insn& i) {
         need_x87();
         access(i, size, write);
         e_.rm(opcode, reg, at(RAX));
-        if (mode_.fdp) pointers_.operand = entry_;
+        if (mode_.fdp) pointers_.operand = pointers_.segment = entry_;
     } else {
         if (!same_everywhere(i)) return false;
         need_x87();

@@ -27,8 +27,7 @@ void X87Image::store(X87State& x) {
     x.control = control_;
     x.status = status_;
     x.valid = valid_;
-    for (unsigned n = 0; n < 8; ++n)
-        x.regs[(x.top() + n) & 7] = {st_[n].significand, st_[n].sign_exponent};
+    for (unsigned n = 0; n < 8; ++n) x.regs[(x.top() + n) & 7] = {st_[n].significand, st_[n].sign_exponent};
 }
 
 }  // namespace mynah::x64
