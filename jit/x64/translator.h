@@ -84,10 +84,10 @@ class Translator {
         Label done{};    // miss, whole: behind the instruction
         u32 site = 0;
         u64 rip = 0;
-        FlagPlace flags{};   // at the stub; miss, whole: behind the instruction
-        bool call = false;   // target, unlinked: a call
-        u32 number = 0;      // unlinked: of the link
-        FlagPlace wanted{};  // edge: at the target
+        FlagPlace flags{};       // at the stub; miss, whole: behind the instruction
+        bool call = false;       // target, unlinked: a call
+        u32 number = 0;          // unlinked: of the link
+        FlagPlace wanted{};      // edge: at the target
         X87Pointers pointers{};  // miss, whole: before the instruction
     };
 
@@ -194,8 +194,6 @@ class Translator {
         pointers_ = {};
     }
 
-    void indirect_target();  // RIP in RAX
-    void direct_target(u64 rip);
     void check_target();  // RAX: canonical?
     void call_region(u64 rip, Label landing);
     void land(const RegionBlock& b, u64 behind, unsigned size, Label landing);
