@@ -100,6 +100,7 @@ bool JitEngine::state_in_reach() {
     offsets_.x87_loaded = offset(&a.x87_loaded);
     offsets_.host_mxcsr = offset(&a.host_mxcsr);
     offsets_.host_stack = offset(&a.host_stack);
+    offsets_.stack_page = offset(&core_.mmu.stack_page());
     X87State& x = s.x87;
     offsets_.x87_control = offset(&x.control);
     offsets_.x87_fdp = offset(&x.fdp);

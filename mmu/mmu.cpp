@@ -140,6 +140,7 @@ struct Mmu::Impl {
     }
 
     void show(TlbContext& c) {
+        forget_stack_page();
         current = &c;
         for (unsigned t = 0; t < 3; ++t) mmu.current_[t] = {c.table(t), (c.size(t) - 1) * sizeof(TlbEntry)};
         if (c.code_epoch == 0) c.code_epoch = ++epochs;
@@ -160,8 +161,11 @@ struct Mmu::Impl {
         renew_epoch();
     }
 
+    void forget_stack_page() { mmu.stack_page_.length = 0; }
+
     // After drops: what was executed from in the current context may be mapped otherwise now.
     void renew_epoch() {
+        forget_stack_page();
         if (current->code_epoch == 0) show(*current);
     }
 
@@ -339,6 +343,7 @@ void Mmu::a20_changed() {
 }
 
 void Mmu::frame_protected(PhysicalAddress frame) {
+    impl_->forget_stack_page();
     u64* hint = impl_->hint(frame, false);
     if (!hint || *hint == 0) return;
     const u64 hints = std::exchange(*hint, 0);

@@ -87,6 +87,14 @@ class Mmu final : public MapObserver, public FrameObserver {
         u64 mask;  // of the byte offset: (entry count - 1) * 16
     };
     const Table& table(Access access) const { return current_[static_cast<unsigned>(access)]; }
+    // The page that generated code used last through the stack pointer, from the current write table: a look-up
+    // with no table. Set by generated code; `length` 0 means none, else an access at an offset below it fits.
+    struct StackPage {
+        u64 page = 0;
+        u64 length = 0;
+        u64 host = 0;
+    };
+    const StackPage& stack_page() const { return stack_page_; }
     // Changes when what was executed from in the current context may be mapped otherwise now, and with the
     // context. Never repeats.
     const u64& code_epoch() const { return code_epoch_; }
@@ -129,6 +137,7 @@ class Mmu final : public MapObserver, public FrameObserver {
 
     std::array<Table, 3> current_;
     u64 code_epoch_ = 0;
+    StackPage stack_page_;
     PagingControls controls_;
     Privilege privilege_ = Privilege::supervisor;
     std::array<u64, 4> pdptes_{};

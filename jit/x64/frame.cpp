@@ -89,7 +89,7 @@ void Translator::emit_block(u32 index) {
             e_.bind(done);
             for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
                 Stub& s = stubs_[k];
-                if (s.kind != Stub::miss && s.kind != Stub::whole) continue;
+                if (s.kind != Stub::miss && s.kind != Stub::stack_miss && s.kind != Stub::whole) continue;
                 s.done = done;
                 s.flags = flags_;
             }
@@ -270,16 +270,20 @@ void Translator::emit_stub(const Stub& s) {
     flags_ = s.flags;
     switch (s.kind) {
         case Stub::miss:
+        case Stub::stack_miss:
         case Stub::whole: {
-            if (s.kind == Stub::miss) {
-                e_.rm(plain(0x03, true), RAX, at(RCX));  // back to the linear address
+            if (s.kind != Stub::whole) {
+                const bool stack = s.kind == Stub::stack_miss;
+                if (!stack) e_.rm(plain(0x03, true), RAX, at(RCX));  // back to the linear address
                 if (s.pointers.last != nullptr) {
-                    e_.store(in_state(s_.value), RAX);
+                    e_.store(in_state(s_.value + 16), RAX);
                     write_pointers(s.pointers);
-                    e_.load(RAX, in_state(s_.value));
+                    e_.load(RAX, in_state(s_.value + 16));
                 }
                 e_.move_imm(RCX, s.site);
-                e_.call_to(e_.here() + delta_, thunks_.miss);
+                e_.call_to(e_.here() + delta_, !stack    ? thunks_.miss
+                                               : s.write ? thunks_.stack_write_miss
+                                                         : thunks_.stack_read_miss);
                 e_.rr(plain(0x85, true), RAX, RAX);
                 e_.jcc(kNE, s.resume);
             } else {

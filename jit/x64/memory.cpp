@@ -79,17 +79,34 @@ void Translator::access_linear(unsigned size, bool write) {
     stubs_.push_back(s);
 }
 
+void Translator::access_stack_linear(unsigned size, bool write) {
+    if (size > 8) return access_linear(size, write);
+    e_.alu(kSub, RAX, in_state(s_.stack_page));
+    e_.alu(kCmp, RAX, in_state(s_.stack_page + 8));
+    const Stub s{.kind = Stub::stack_miss,
+                 .here = e_.label(),
+                 .resume = e_.label(),
+                 .site = new_site(size, write),
+                 .write = write,
+                 .pointers = pointers_};
+    e_.jcc(kAE, s.here);
+    e_.alu(kAdd, RAX, in_state(s_.stack_page + 16));
+    e_.bind(s.resume);
+    stubs_.push_back(s);
+}
+
 void Translator::access(const Insn& i, unsigned size, bool write) {
     before_clobber();
     effective_address(i);
     add_segment(i.seg, size, write);
-    access_linear(size, write);
+    const bool stack = i.base == rsp && i.index == kNoRegister && i.seg == Seg::ss;
+    stack || (i.base == rsp && mode_.code_size == 8) ? access_stack_linear(size, write) : access_linear(size, write);
 }
 
 void Translator::access_stack_at(Reg base, unsigned size, bool write) {
     (void)base;
     if (mode_.code_size != 8) add_segment(Seg::ss, size, write);
-    access_linear(size, write);
+    access_stack_linear(size, write);
 }
 
 void Translator::access_stack(i32 offset, unsigned size, bool write) {

@@ -32,6 +32,7 @@ struct StateOffsets {
     i32 x87_loaded;
     i32 host_mxcsr;
     i32 host_stack;
+    i32 stack_page;  // Mmu::StackPage
     i32 x87_control, x87_fdp;
     i32 x87_last, x87_operand;
     i32 read_table, write_table;  // Mmu::Table

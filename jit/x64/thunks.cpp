@@ -1,10 +1,14 @@
 #include "jit/x64/thunks.h"
 
+#include "mmu/mmu.h"
+
 namespace mynah::x64 {
 
 namespace {
 
-constexpr unsigned kCmp = 7, kXor = 6, kAdd = 0, kSub = 5;
+constexpr unsigned kCmp = 7, kXor = 6, kAdd = 0, kAnd = 4, kSub = 5;
+// The widest access through the stack pointer that StackPage serves.
+constexpr i32 kWidest = 8;
 
 class Generator {
   public:
@@ -52,6 +56,10 @@ class Generator {
         jump_or_leave();
         t.miss = here();
         emit_callout(reinterpret_cast<const void*>(c_.miss), true);
+        t.stack_read_miss = here();
+        emit_stack_miss(t.miss, true);
+        t.stack_write_miss = here();
+        emit_stack_miss(t.miss, false);
         t.interpret = here();
         emit_callout(reinterpret_cast<const void*>(c_.interpret), false);
         t.attend = here();
@@ -118,6 +126,43 @@ class Generator {
     void leave_saved() {
         e_.store_imm32(in_state(s_.vectors_loaded), 0, false);
         e_.jmp_to(here(), exit_tail_);
+    }
+
+    // RAX: linear address; leaves the entry in RCX and the offset in RAX, or jumps.
+    void look_up(i32 table, Label miss) {
+        e_.rorx(RCX, RAX, 8, false);
+        e_.alu(kAnd, RCX, in_state(table + 8), false);
+        e_.alu(kAdd, RCX, in_state(table));
+        e_.alu(kSub, RAX, at(RCX));
+        e_.alu_imm(kCmp, RAX, static_cast<i32>(kPageSize - kWidest));
+        e_.jcc(kA, miss);
+    }
+    void emit_stack_miss(const u8* miss_thunk, bool read) {
+        const Label none = e_.label();
+        e_.alu(kAdd, RAX, in_state(s_.stack_page));
+        e_.store(in_state(s_.value + 24), RCX);
+        const Label no_write = e_.label();
+        look_up(s_.write_table, no_write);
+        e_.store(in_state(s_.value + 16), RAX);
+        e_.load(RAX, at(RCX));
+        e_.store(in_state(s_.stack_page), RAX);
+        e_.load(RAX, at(RCX, 8));
+        e_.store(in_state(s_.stack_page + 16), RAX);
+        e_.store_imm32(in_state(s_.stack_page + 8), kPageSize - kWidest + 1, true);
+        e_.alu(kAdd, RAX, in_state(s_.value + 16));
+        e_.ret();
+        e_.bind(no_write);
+        if (read) {
+            e_.alu(kAdd, RAX, at(RCX));
+            look_up(s_.read_table, none);
+            e_.alu(kAdd, RAX, at(RCX, 8));
+            e_.ret();
+            e_.bind(none);
+        }
+        e_.alu(kAdd, RAX, at(RCX));
+        e_.load(RCX, in_state(s_.value + 24));
+        e_.jmp_to(here(), miss_thunk);
+        if (!read) e_.bind(none);
     }
 
     void emit_callout(const void* function, bool pointer) {

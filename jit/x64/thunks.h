@@ -43,6 +43,9 @@ struct Thunks {
     // Called with the site's number in ECX. Flags must be in the state. RAX: linear address, then as
     // Callouts::miss.
     const u8* miss = nullptr;
+    // The same for accesses through the stack pointer, with RAX less Mmu::StackPage::page.
+    const u8* stack_read_miss = nullptr;
+    const u8* stack_write_miss = nullptr;
     // Called with the site's number in ECX; returns only to go on.
     const u8* interpret = nullptr;
     // The same when an event may be due behind the site's instruction.

@@ -68,6 +68,7 @@ class Translator {
     struct Stub {
         enum Kind : u8 {
             miss,
+            stack_miss,
             whole,
             leave_for,
             poll,
@@ -85,7 +86,8 @@ class Translator {
         u32 site = 0;
         u64 rip = 0;
         FlagPlace flags{};       // at the stub; miss, whole: behind the instruction
-        bool call = false;       // target, unlinked: a call
+        bool call = false;   // target, unlinked: a call
+        bool write = false;  // stack_miss
         u32 number = 0;          // unlinked: of the link
         FlagPlace wanted{};      // edge: at the target
         X87Pointers pointers{};  // miss, whole: before the instruction
@@ -127,6 +129,7 @@ class Translator {
     Mem address_of(const Insn& i, bool& direct);
     // Host address of the operand in RAX; flags in the state after it.
     void access(const Insn& i, unsigned size, bool write);
+    void access_stack_linear(unsigned size, bool write);  // the same, likely in the stack's page
     void access_linear(unsigned size, bool write);  // RAX: linear address
     void add_segment(Seg seg, unsigned size, bool write);
     // The stack: address of `offset` from the stack pointer in RAX.
