@@ -25,6 +25,8 @@ class Accelerator {
     // `retired` and `faulted` are as the interpreter leaves them between instructions. False: nothing was
     // done, interpret.
     virtual bool run(const Block& b) = 0;
+    // The same where the instruction at state.rip goes on in the next page and has no block.
+    virtual bool run_straddling() { return false; }
     // Everything that was derived from guest memory or state goes (a snapshot was loaded).
     virtual void drop_all() = 0;
     // Lines for `info jit`.

@@ -81,30 +81,44 @@ void Core::update_mode() {
         const bool enabled = state.dr[7] >> (2 * n) & 3;
         if (enabled && (state.dr[7] >> (16 + 4 * n) & 1)) data_breakpoints_ = true;
     }
-    const bool check_each = alignment_checks_ || data_breakpoints_;
-    for (unsigned n = 0; n < 6; ++n) {
-        const SegmentRegister& r = state.segs[n];
-        SegShortcut& c = shortcuts_[n];
-        const bool has_base =
-            !code64 || n == static_cast<unsigned>(Seg::fs) || n == static_cast<unsigned>(Seg::gs);
-        c.base = has_base ? r.base : 0;
-        const u64 end = code64 ? ~u64{0} : u64{r.limit} + 1;
-        bool read = true, write = true;
-        if (mode.descriptors() && !code64) {
-            const bool code = r.is_code();
-            const bool expand_down = !code && r.conforming_or_expand_down();
-            const bool usable = r.present() && !expand_down;
-            read = usable && (!code || r.readable_or_writable());
-            write = usable && !code && r.readable_or_writable();
-        }
-        c.read_end = read && !check_each ? end : 0;
-        c.write_end = write && !check_each ? end : 0;
-    }
+    for (unsigned n = 0; n < 6; ++n) refresh_shortcut(n);
     code_end = code64 ? ~u64{0} : u64{cs.limit} + 1;
     rip_mask = code64 ? ~u64{0} : mode.code_size == 2 && cs.limit <= 0xFFFF ? 0xFFFF : 0xFFFFFFFF;
     block_key = mode.code_size | mode.stack_size << 4 | (mode.descriptors() ? 0x100u : 0u);
     decode_mode.code_size = mode.code_size;
     decode_mode.descriptors = mode.descriptors();
+    ++accelerated.mode_changes;
+    attention = true;
+}
+
+void Core::refresh_shortcut(unsigned n) {
+    const bool code64 = mode.code64();
+    const bool check_each = alignment_checks_ || data_breakpoints_;
+    const SegmentRegister& r = state.segs[n];
+    SegShortcut& c = shortcuts_[n];
+    const bool has_base =
+        !code64 || n == static_cast<unsigned>(Seg::fs) || n == static_cast<unsigned>(Seg::gs);
+    c.base = has_base ? r.base : 0;
+    const u64 end = code64 ? ~u64{0} : u64{r.limit} + 1;
+    bool read = true, write = true;
+    if (mode.descriptors() && !code64) {
+        const bool code = r.is_code();
+        const bool expand_down = !code && r.conforming_or_expand_down();
+        const bool usable = r.present() && !expand_down;
+        read = usable && (!code || r.readable_or_writable());
+        write = usable && !code && r.readable_or_writable();
+    }
+    c.read_end = read && !check_each ? end : 0;
+    c.write_end = write && !check_each ? end : 0;
+}
+
+void Core::update_segment(Seg s) {
+    // CS and SS decide more than what may be accessed.
+    if (s == Seg::cs || s == Seg::ss) return update_mode();
+    const unsigned n = static_cast<unsigned>(s);
+    const SegShortcut before = shortcuts_[n];
+    refresh_shortcut(n);
+    if (shortcuts_[n] == before) return;
     ++accelerated.mode_changes;
     attention = true;
 }

@@ -81,6 +81,8 @@ class Core {
     // After any change of CR0, CR3, CR4, EFER, EFLAGS.VM/AC, CS, SS or a segment's hidden part: mode, MMU
     // controls and privilege, flat-segment shortcuts.
     void update_mode();
+    // The same after the load of one segment register.
+    void update_segment(Seg s);
     unsigned cpl() const { return mode.cpl; }
     // Gives FS or GS another base, in 64-bit code: nothing else depends on it.
     void set_base64(Seg s, u64 base) {
@@ -260,6 +262,7 @@ class Core {
         // (expand-down, unusable, alignment checks or data breakpoints on).
         u64 read_end = 0;
         u64 write_end = 0;
+        bool operator==(const SegShortcut&) const = default;
     };
     const SegShortcut& shortcut(Seg s) const { return shortcuts_[static_cast<unsigned>(s)]; }
 
@@ -281,6 +284,7 @@ class Core {
     Accelerated accelerated;
 
   private:
+    void refresh_shortcut(unsigned n);
     // As linear(), into linear_.
     [[nodiscard]] bool linear_miss(Seg s, u64 offset, unsigned size, Access access);
     [[nodiscard, gnu::cold]] bool load_linear_miss(u64 linear, unsigned size);

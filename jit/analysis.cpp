@@ -217,6 +217,27 @@ bool find_region(Region& region, const u8* page, u32 entry, const DecodeMode& de
     return Finder(region, page, decode_mode, mode).run(entry);
 }
 
+bool straddling_region(Region& region, std::span<const u8> bytes, u32 entry, const DecodeMode& decode_mode,
+                       const ModeBits& mode) {
+    Entry e;
+    const DecodeStatus status = decode(bytes, decode_mode, e.insn);
+    const u32 end = entry + e.insn.length;
+    if (status != DecodeStatus::ok || end <= kPageSize) return false;
+    if (mode.code_size != 8 && region.page_rip + end > u64{1} << (8 * mode.code_size)) return false;
+    e.offset = static_cast<u16>(entry);
+    e.index = 0;
+    select_step(e, status, Site{.stack_size = mode.stack_size, .in_page = false});
+    region.insns = {e};
+    region.straddles = end - static_cast<u32>(kPageSize);
+    RegionBlock b;
+    b.count = b.need = 1;
+    b.begin = static_cast<u16>(entry);
+    b.end = static_cast<u16>(end);
+    b.external = b.poll = b.truncated = true;
+    region.blocks = {b};
+    return true;
+}
+
 bool never_falls_through(const Insn& i) {
     switch (i.op) {
         case Op::JMP:

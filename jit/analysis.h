@@ -1,6 +1,8 @@
 // From bytes to a Region: which instructions are reached, their blocks, and where the budget is looked at.
 #pragma once
 
+#include <span>
+
 #include "jit/region.h"
 
 namespace mynah {
@@ -10,6 +12,11 @@ inline constexpr u32 kMaxRegionInstructions = 384;
 // Decodes from offset `entry` of the page at `page`. False if there is nothing to translate.
 bool find_region(Region& region, const u8* page, u32 entry, const DecodeMode& decode_mode,
                  const ModeBits& mode);
+
+// The region of the one instruction at `entry` that goes on behind the page; `bytes` are all of it and more.
+// False: it is not valid.
+bool straddling_region(Region& region, std::span<const u8> bytes, u32 entry, const DecodeMode& decode_mode,
+                       const ModeBits& mode);
 
 // Does the instruction leave for good (nothing behind it is reached from it)?
 bool never_falls_through(const Insn& insn);

@@ -54,6 +54,14 @@ u32 unpack_flags(u32 packed) {
     return (packed >> 8 & 0xD5) | (packed & 1 ? eflags::of : 0);
 }
 
+// Do the region's bytes in the frame include one of first..last?
+bool overlaps(const Region& r, PhysicalAddress frame, u64 first, u64 last) {
+    if (r.straddles != 0 && frame == r.next_frame && first < r.straddles) return true;
+    if (frame != r.frame) return false;
+    return std::ranges::any_of(r.blocks,
+                               [&](const RegionBlock& b) { return first < b.end && b.begin <= last; });
+}
+
 }  // namespace
 
 JitEngine::JitEngine(Core& core, PhysicalMap& memory, HostCode code)
@@ -108,6 +116,7 @@ bool JitEngine::state_in_reach() {
     offsets_.x87_operand = offset(&a.x87_operand);
     offsets_.read_table = offset(&core_.mmu.table(Access::read));
     offsets_.write_table = offset(&core_.mmu.table(Access::write));
+    offsets_.fetch_table = offset(&core_.mmu.table(Access::execute));
     for (unsigned n = 0; n < 8; ++n) offsets_.segment[n] = offset(&core_.shortcut(static_cast<Seg>(n)));
     a.targets = targets_.data();
     return fits;
@@ -239,6 +248,33 @@ bool JitEngine::run(const Block& b) {
         f = find(b.host, c.state.rip);
         if (f.code == nullptr) return false;
     }
+    return enter(f);
+}
+
+bool JitEngine::run_straddling() {
+    constexpr u32 kOften = 16;
+    constexpr size_t kMostCounted = 4096;
+    Core& c = core_;
+    if (flush_) flush();
+    renew_space();
+    PhysicalAddress address = 0;
+    const u64 rip = c.state.rip;
+    const u8* host = translatable() ? fetch(rip, &address) : nullptr;
+    if (host == nullptr || (address & kPageMask) <= kPageSize - 15) return false;
+    Found f = find(host, rip);
+    if (f.code == nullptr) {
+        if (straddle_heat_.size() >= kMostCounted) straddle_heat_.clear();
+        if (++straddle_heat_[rip] < kOften || translate_straddling(host, address, rip) == nullptr)
+            return false;
+        f = find(host, rip);
+    } else if (c.mmu.fast_fetch(f.region->next_linear) != f.region->next_host) {
+        return false;
+    }
+    return f.code != nullptr && enter(f);
+}
+
+bool JitEngine::enter(const Found& f) {
+    Core& c = core_;
     const u64 left = std::min(c.stop_at - c.retired, kMostAtOnce);
     if (left < f.need) return false;
     ++counters_.entries;
@@ -278,36 +314,69 @@ const u8* JitEngine::fetch(u64 rip, PhysicalAddress* address) {
     return target.host == nullptr ? nullptr : target.host + (t.address & kPageMask);
 }
 
+bool JitEngine::make_room() {
+    if (code_.size() - used_ >= kMostCode) return true;
+    // Made before the next run, when no code is running.
+    flush_ = true;
+    core_.attention = true;
+    if (running_) return false;
+    flush();
+    return true;
+}
+
 Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
-    // Room is made before the next run, when no code is running.
-    if (code_.size() - used_ < kMostCode) {
-        flush_ = true;
-        core_.attention = true;
-        if (running_) return nullptr;
-        flush();
-    }
+    if (!make_room()) return nullptr;
     auto region = std::make_unique<Region>();
     const u64 offset = address & kPageMask;
     region->key = {host, rip, mode_};
     region->frame = address - offset;
     region->page_rip = rip - offset;
-    const ModeBits& mode = modes_[mode_];
-    if (!find_region(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, mode))
+    if (!find_region(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, modes_[mode_]))
         return nullptr;
+    return make(std::move(region));
+}
+
+Region* JitEngine::translate_straddling(const u8* host, PhysicalAddress address, u64 rip) {
+    if (!make_room()) return nullptr;
+    Core& c = core_;
+    auto region = std::make_unique<Region>();
+    const u64 offset = address & kPageMask;
+    const u64 here = kPageSize - offset;
+    region->key = {host, rip, mode_};
+    region->frame = address - offset;
+    region->page_rip = rip - offset;
+    region->next_linear = c.code_linear(rip + here);
+    region->next_host = fetch(rip + here, &region->next_frame);
+    if (region->next_host == nullptr || (region->next_linear & kPageMask) != 0) return nullptr;
+    std::array<u8, 15> bytes;
+    std::copy_n(host, here, bytes.data());
+    std::copy_n(region->next_host, bytes.size() - here, bytes.data() + here);
+    if (!straddling_region(*region, bytes, static_cast<u32>(offset), c.decode_mode, modes_[mode_]))
+        return nullptr;
+    return make(std::move(region));
+}
+
+Region* JitEngine::make(std::unique_ptr<Region> region) {
     encoder_.start(code_.writable() + used_, code_.writable() + used_ + kMostCode);
     x64::Translator translator(
         {encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_});
-    if (!translator.translate(*region, mode)) return nullptr;
+    if (!translator.translate(*region, modes_[mode_])) return nullptr;
     used_ = align_up(used_ + region->code_bytes, 16);
+    const u8* host = region->key.host;
+    const u64 rip = region->key.rip;
     for (const Region::Exported& e : region->entries) {
         const RegionKey key{host + static_cast<i64>(e.rip - rip), e.rip, mode_};
         // Elsewhere the region that has it already serves as well.
         if (e.rip != rip && found_.find(key).code != nullptr) continue;
         found_.insert(key, Found{region.get(), e.code, e.need});
     }
-    Page& page = pages_[region->frame];
-    if (page.regions.empty()) memory_.set_flag(region->frame, frame_flag::translated);
-    page.regions.push_back(region.get());
+    const auto belongs_to = [&](PhysicalAddress frame) {
+        Page& page = pages_[frame];
+        if (page.regions.empty()) memory_.set_flag(frame, frame_flag::translated);
+        page.regions.push_back(region.get());
+    };
+    belongs_to(region->frame);
+    if (region->straddles != 0) belongs_to(region->next_frame);
     ++counters_.regions;
     counters_.instructions += region->insns.size();
     if (core_.log.enabled(LogItem::out_asm)) log_code(*region);
@@ -399,9 +468,21 @@ x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
         // Walking may have set accessed bits, and what observes that table may want a look.
         u8* host = site.write ? mmu.fast_write(linear, site.size)
                               : const_cast<u8*>(mmu.fast_read(linear, site.size));
+        // A page with code takes stores beside the code at once.
+        if (host == nullptr && site.write) host = beside_code(linear, site.size);
         if (host != nullptr && !core_.attention) return {x64::Outcome::address, reinterpret_cast<u64>(host)};
     }
     return interpret(site);
+}
+
+u8* JitEngine::beside_code(u64 linear, u64 length) {
+    constexpr u8 kCode = frame_flag::code | frame_flag::translated;
+    const Translation t = core_.mmu.translate(linear, Access::write, core_.mmu.privilege());
+    const PhysicalAddress frame = t.address & ~kPageMask;
+    const u8 flags = memory_.flags(frame);
+    if (!t.ok || flags == 0 || (flags & ~kCode) != 0 || near_code(t.address, length)) return nullptr;
+    u8* page = memory_.write_target(frame).host;
+    return page == nullptr ? nullptr : page + (t.address & kPageMask);
 }
 
 x64::Outcome JitEngine::interpret(const CallSite& site) {
@@ -515,6 +596,16 @@ void JitEngine::unpatch(Link& l) {
     l.to = nullptr;
 }
 
+bool JitEngine::near_code(PhysicalAddress address, u64 length) const {
+    if (core_.blocks->near_code(address, length)) return true;
+    const u64 first = address & kPageMask;
+    const auto found = pages_.find(address - first);
+    if (found == pages_.end()) return false;
+    return std::ranges::any_of(found->second.regions, [&](const Region* r) {
+        return overlaps(*r, address - first, first, first + length - 1);
+    });
+}
+
 // --- dropping ---
 
 void JitEngine::kill(Region& region) {
@@ -544,14 +635,10 @@ void JitEngine::frame_written(PhysicalAddress address, u64 length) {
     const u64 last = std::min(first + length - 1, kPageMask);
     bool any = false;
     std::erase_if(page.regions, [&](Region* r) {
-        for (const RegionBlock& b : r->blocks) {
-            if (first < b.end && b.begin <= last) {
-                kill(*r);
-                any = true;
-                return true;
-            }
-        }
-        return false;
+        if (!r->dead && !overlaps(*r, frame, first, last)) return false;
+        if (!r->dead) kill(*r);
+        any = true;
+        return true;
     });
     if (any) ++page.kills;
     if (page.regions.empty()) memory_.clear_flag(frame, frame_flag::translated);

@@ -36,6 +36,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     ~JitEngine() override;
 
     bool run(const Block& b) override;
+    bool run_straddling() override;
     void drop_all() override;
     std::string describe() const override;
 
@@ -81,6 +82,15 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     using Found = RegionTable::Found;
     Found find(const u8* host, u64 rip);
     Region* translate(const u8* host, PhysicalAddress address, u64 rip);
+    // What is at `address` from an instruction that straddles pages on; null: nothing that can be translated.
+    Region* translate_straddling(const u8* host, PhysicalAddress address, u64 rip);
+    Region* make(std::unique_ptr<Region> region);
+    bool make_room();
+    bool enter(const Found& f);
+    // Could a store of `length` bytes there change what was translated or predecoded?
+    // Where a store that hits no code goes, if code is all that protects the page.
+    u8* beside_code(u64 linear, u64 length);
+    bool near_code(PhysicalAddress address, u64 length) const;
     // The host address of code at `rip` if it is mapped and in RAM; never faults.
     const u8* fetch(u64 rip, PhysicalAddress* address);
     void log_code(const Region& region) const;
@@ -125,6 +135,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     };
     std::unique_ptr<std::FILE, Close> perf_map_;
     x64::X87Image x87_;
+    std::unordered_map<u64, u32> straddle_heat_;  // by RIP
     JitCounters counters_;
 };
 

@@ -80,6 +80,12 @@ struct Region {
     std::vector<u32> host_offsets;  // where the code of each instruction begins
     std::vector<Link*> incoming;
     const u8* code = nullptr;  // executable
+    // Of an instruction that straddles pages, which is a region of its own: the bytes in the next page, its
+    // linear address, frame and host address.
+    u32 straddles = 0;
+    u64 next_linear = 0;
+    PhysicalAddress next_frame = 0;
+    const u8* next_host = nullptr;
     u32 code_bytes = 0;
     u32 stubs_offset = 0;  // what is behind is reached by jumps only
     bool dead = false;

@@ -87,8 +87,9 @@ class Mmu final : public MapObserver, public FrameObserver {
         u64 mask;  // of the byte offset: (entry count - 1) * 16
     };
     const Table& table(Access access) const { return current_[static_cast<unsigned>(access)]; }
-    // The page that generated code used last through the stack pointer, from the current write table: a look-up
-    // with no table. Set by generated code; `length` 0 means none, else an access at an offset below it fits.
+    // The page that generated code used last through the stack pointer, from the current write table: a
+    // look-up with no table. Set by generated code; `length` 0 means none, else an access at an offset below
+    // it fits.
     struct StackPage {
         u64 page = 0;
         u64 length = 0;

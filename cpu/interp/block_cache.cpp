@@ -107,6 +107,12 @@ void BlockCache::frame_written(PhysicalAddress address, u64 length) {
     if (page.granules == 0) memory_.clear_flag(frame, frame_flag::code);
 }
 
+bool BlockCache::near_code(PhysicalAddress address, u64 length) const {
+    const u64 first = address & kPageMask;
+    const auto found = pages_.find(address - first);
+    return found != pages_.end() && (found->second.granules & granules_of(first, first + length - 1)) != 0;
+}
+
 void BlockCache::map_changed() {
     drop_all();
     core_.attention = true;

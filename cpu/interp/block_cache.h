@@ -35,6 +35,9 @@ class BlockCache final : public FrameObserver, public MapObserver {
     const u8* pending_host = nullptr;
     u64 pending_rip = 0;
 
+    // Do the bytes, within one frame, lie in a 128-byte granule of a block?
+    bool near_code(PhysicalAddress address, u64 length) const;
+
     void frame_written(PhysicalAddress address, u64 length) override;
     void map_changed() override;
     void frame_protected(PhysicalAddress) override {}

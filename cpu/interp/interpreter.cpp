@@ -188,7 +188,10 @@ void Interpreter::run_blocks() {
         ((reinterpret_cast<u64>(b->host) ^ reinterpret_cast<u64>(cache_.pending_host)) & ~kPageMask) == 0) {
         *link = b;
     }
-    if (alone) return step_one();
+    if (alone) {
+        if (b == nullptr && accelerator_ != nullptr && accelerator_->run_straddling()) return;
+        return step_one();
+    }
     if (!cools(*b) && accelerator_ != nullptr && accelerator_->run(*b)) return;
     c.block_limit = std::min(c.stop_at, c.retired + kStretch);
     c.block_limit = std::max(c.block_limit, c.retired + b->count);

@@ -143,7 +143,7 @@ void load_real_segment(Core& core, Seg seg, u16 selector) {
 bool load_segment(Core& core, Seg seg, u16 selector) {
     if (!core.mode.descriptors()) {
         load_real_segment(core, seg, selector);
-        core.update_mode();
+        core.update_segment(seg);
         return true;
     }
     const unsigned cpl = core.cpl(), rpl = selector & 3;
@@ -152,7 +152,7 @@ bool load_segment(Core& core, Seg seg, u16 selector) {
         if (seg == Seg::ss && !(core.mode.code64() && cpl != 3 && rpl == cpl))
             return core.raise(Vector::gp, 0);
         load_null_segment(core, seg, selector);
-        core.update_mode();
+        core.update_segment(seg);
         return true;
     }
     Descriptor d;
@@ -169,7 +169,7 @@ bool load_segment(Core& core, Seg seg, u16 selector) {
     }
     if (!mark_accessed(core, d)) return false;
     core.state.seg(seg) = d.to_register(selector);
-    core.update_mode();
+    core.update_segment(seg);
     return true;
 }
 

@@ -5,7 +5,7 @@
 namespace mynah::x64 {
 
 namespace {
-constexpr unsigned kXor = 6, kCmp = 7;
+constexpr unsigned kAdd = 0, kAnd = 4, kXor = 6, kCmp = 7;
 constexpr u8 kLahf = 0x9F, kSahf = 0x9E;
 }  // namespace
 
@@ -76,6 +76,7 @@ void Translator::emit_block(u32 index) {
     attend_at_ = ~u32{0};
     const u64 rip = region_->rip_of(region_->insns[b.first]);
     if (b.poll) emit_poll(b, rip);
+    if (region_->straddles != 0) check_next_page(rip);
     e_.lea(kBudget, at(kBudget, -static_cast<i32>(b.count)));
     bool ended = false;
     for (u32 n = 0; n < b.count; ++n) {
@@ -131,6 +132,21 @@ void Translator::emit_poll(const RegionBlock& b, u64 rip) {
     e_.jcc(kL, s.here);
     stubs_.push_back(s);
     flags_.host = false;
+}
+
+// Of a straddling instruction: is its second page the one that it was made from?
+void Translator::check_next_page(u64 rip) {
+    const Stub s{.kind = Stub::poll, .here = e_.label(), .rip = rip, .flags = flags_};
+    e_.move_imm(RCX, static_cast<u32>(region_->next_linear >> 8));
+    e_.alu(kAnd, RCX, in_state(s_.fetch_table + 8), false);
+    e_.alu(kAdd, RCX, in_state(s_.fetch_table));
+    e_.move_imm(RAX, region_->next_linear);
+    e_.alu(kCmp, RAX, at(RCX));
+    e_.jcc(kNE, s.here);
+    e_.move_imm(RAX, reinterpret_cast<u64>(region_->next_host));
+    e_.alu(kCmp, RAX, at(RCX, 8));
+    e_.jcc(kNE, s.here);
+    stubs_.push_back(s);
 }
 
 u32 Translator::new_site(unsigned size, bool write) {

@@ -100,7 +100,8 @@ void Translator::access(const Insn& i, unsigned size, bool write) {
     effective_address(i);
     add_segment(i.seg, size, write);
     const bool stack = i.base == rsp && i.index == kNoRegister && i.seg == Seg::ss;
-    stack || (i.base == rsp && mode_.code_size == 8) ? access_stack_linear(size, write) : access_linear(size, write);
+    stack || (i.base == rsp && mode_.code_size == 8) ? access_stack_linear(size, write)
+                                                     : access_linear(size, write);
 }
 
 void Translator::access_stack_at(Reg base, unsigned size, bool write) {

@@ -35,8 +35,8 @@ struct StateOffsets {
     i32 stack_page;  // Mmu::StackPage
     i32 x87_control, x87_fdp;
     i32 x87_last, x87_operand;
-    i32 read_table, write_table;  // Mmu::Table
-    std::array<i32, 8> segment;   // Core::SegShortcut
+    i32 read_table, write_table, fetch_table;  // Mmu::Table
+    std::array<i32, 8> segment;                // Core::SegShortcut
 };
 
 }  // namespace mynah::x64

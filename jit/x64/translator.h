@@ -86,8 +86,8 @@ class Translator {
         u32 site = 0;
         u64 rip = 0;
         FlagPlace flags{};       // at the stub; miss, whole: behind the instruction
-        bool call = false;   // target, unlinked: a call
-        bool write = false;  // stack_miss
+        bool call = false;       // target, unlinked: a call
+        bool write = false;      // stack_miss
         u32 number = 0;          // unlinked: of the link
         FlagPlace wanted{};      // edge: at the target
         X87Pointers pointers{};  // miss, whole: before the instruction
@@ -97,6 +97,7 @@ class Translator {
     void emit_block(u32 index);
     void emit_external_entry(u32 index);
     void emit_poll(const RegionBlock& b, u64 rip);
+    void check_next_page(u64 rip);
     bool emit_insn();
     void emit_interpret();
     void emit_stub(const Stub& s);
@@ -130,7 +131,7 @@ class Translator {
     // Host address of the operand in RAX; flags in the state after it.
     void access(const Insn& i, unsigned size, bool write);
     void access_stack_linear(unsigned size, bool write);  // the same, likely in the stack's page
-    void access_linear(unsigned size, bool write);  // RAX: linear address
+    void access_linear(unsigned size, bool write);        // RAX: linear address
     void add_segment(Seg seg, unsigned size, bool write);
     // The stack: address of `offset` from the stack pointer in RAX.
     void access_stack(i32 offset, unsigned size, bool write);

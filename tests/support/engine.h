@@ -35,6 +35,11 @@ class CountedAccelerator final : public Accelerator {
         use_.runs += ran;
         return ran;
     }
+    bool run_straddling() override {
+        const bool ran = inner_->run_straddling();
+        use_.runs += ran;
+        return ran;
+    }
     void drop_all() override { inner_->drop_all(); }
     std::string describe() const override { return inner_->describe(); }
     std::string explain(u64 rip) const override { return inner_->explain(rip); }
