@@ -42,7 +42,8 @@ void Core::sync() {
     retired = block_retired + current->index;
 }
 
-void Core::update_mode() {
+void Core::update_mode(Changed which) {
+    const bool checked = alignment_checks_ || data_breakpoints_;
     const bool pe = state.cr0 & cr0::pe;
     mode.protected_mode = pe;
     mode.v8086 = pe && (state.eflags & eflags::vm);
@@ -81,7 +82,14 @@ void Core::update_mode() {
         const bool enabled = state.dr[7] >> (2 * n) & 3;
         if (enabled && (state.dr[7] >> (16 + 4 * n) & 1)) data_breakpoints_ = true;
     }
-    for (unsigned n = 0; n < 6; ++n) refresh_shortcut(n);
+    const bool same_rules = code64 == shortcuts_code64_ && mode.descriptors() == shortcuts_descriptors_ &&
+                            !alignment_checks_ && !data_breakpoints_ && !checked;
+    shortcuts_code64_ = code64;
+    shortcuts_descriptors_ = mode.descriptors();
+    for (unsigned n = 0; n < 6; ++n) {
+        const bool changed = n == static_cast<unsigned>(Seg::cs) || n == static_cast<unsigned>(Seg::ss);
+        if (changed || !same_rules || which == Changed::anything) refresh_shortcut(n);
+    }
     code_end = code64 ? ~u64{0} : u64{cs.limit} + 1;
     rip_mask = code64 ? ~u64{0} : mode.code_size == 2 && cs.limit <= 0xFFFF ? 0xFFFF : 0xFFFFFFFF;
     block_key = mode.code_size | mode.stack_size << 4 | (mode.descriptors() ? 0x100u : 0u);

@@ -80,7 +80,9 @@ class Core {
     // --- mode ---
     // After any change of CR0, CR3, CR4, EFER, EFLAGS.VM/AC, CS, SS or a segment's hidden part: mode, MMU
     // controls and privilege, flat-segment shortcuts.
-    void update_mode();
+    // `stack_and_code`: of the segments only CS and SS are others than at the last call.
+    enum class Changed : u8 { anything, stack_and_code };
+    void update_mode(Changed which = Changed::anything);
     // The same after the load of one segment register.
     void update_segment(Seg s);
     unsigned cpl() const { return mode.cpl; }
@@ -299,6 +301,8 @@ class Core {
     u64 linear_ = 0;
     bool data_breakpoints_ = false;
     bool alignment_checks_ = false;
+    bool shortcuts_code64_ = false;
+    bool shortcuts_descriptors_ = false;
     alignas(16) std::array<u8, 64> scratch_{};
 };
 

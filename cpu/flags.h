@@ -61,7 +61,9 @@ class LazyFlags {
     bool zf() const { return result_ == 0; }
     bool sf() const { return ((result_ >> 63) ^ (carries_ >> 1)) & 1; }
     bool pf() const {
-        return (std::popcount(static_cast<u8>(result_)) + 1 + static_cast<int>(carries_ & 1)) & 1;
+        // The XOR of the eight bits, looked up in a word.
+        const unsigned low = static_cast<u8>(result_);
+        return (0x9669u >> ((low ^ low >> 4) & 15) ^ static_cast<unsigned>(carries_)) & 1;
     }
 
     void set_cf(bool on) {

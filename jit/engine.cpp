@@ -1,19 +1,15 @@
 #include "jit/engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <numeric>
 
-#include <unistd.h>
-
 #include <fmt/format.h>
 
-#include "cpu/decoder.h"
-#include "cpu/interp/families.h"
-#include "cpu/interp/interrupts.h"
-#include "cpu/interp/select.h"
-#include "cpu/interp/steps.h"
 #include "cpu/system/cpu_model.h"
 #include "cpu/x87/environment.h"
+#include "jit/flags_image.h"
 #include "jit/x64/host.h"
 
 namespace mynah {
@@ -21,8 +17,6 @@ namespace mynah {
 namespace {
 
 constexpr u64 kFourGib = u64{1} << 32;
-// A region is smaller than this, so that room for one can be told.
-constexpr u64 kMostCode = 256 * KiB;
 // Instructions between two visits to the run loop: bounds what unreturned calls take of the host's stack.
 constexpr u64 kMostAtOnce = 128 * 1024;
 // Regions of a page that were dropped because their code was written; from then on its code has to prove
@@ -34,32 +28,6 @@ u64 mix(u64 v) {
     v = (v ^ v >> 30) * 0xBF58476D1CE4E5B9;
     v = (v ^ v >> 27) * 0x94D049BB133111EB;
     return v ^ v >> 31;
-}
-
-u32 pack_flags(u32 eflags_bits) {
-    return (eflags_bits & 0xD5) << 8 | 0x200 | (eflags_bits & eflags::of ? 1 : 0);
-}
-u32 host_length(std::span<const u8> code) {
-    Insn i;
-    const DecodeStatus s = decode(code, {.code_size = 8, .descriptors = true}, i);
-    return s == DecodeStatus::ok ? i.length : 1;
-}
-
-// From here on the list has the units' instructions and those that save and load them.
-bool may_use_x87(Op op) {
-    return op >= Op::FXSAVE;
-}
-
-u32 unpack_flags(u32 packed) {
-    return (packed >> 8 & 0xD5) | (packed & 1 ? eflags::of : 0);
-}
-
-// Do the region's bytes in the frame include one of first..last?
-bool overlaps(const Region& r, PhysicalAddress frame, u64 first, u64 last) {
-    if (r.straddles != 0 && frame == r.next_frame && first < r.straddles) return true;
-    if (frame != r.frame) return false;
-    return std::ranges::any_of(r.blocks,
-                               [&](const RegionBlock& b) { return first < b.end && b.begin <= last; });
 }
 
 }  // namespace
@@ -108,6 +76,8 @@ bool JitEngine::state_in_reach() {
     offsets_.x87_loaded = offset(&a.x87_loaded);
     offsets_.host_mxcsr = offset(&a.host_mxcsr);
     offsets_.host_stack = offset(&a.host_stack);
+    offsets_.gs_base = offset(&s.seg(Seg::gs).base);
+    offsets_.kernel_gs_base = offset(&s.msr.kernel_gs_base);
     offsets_.stack_page = offset(&core_.mmu.stack_page());
     X87State& x = s.x87;
     offsets_.x87_control = offset(&x.control);
@@ -295,383 +265,6 @@ bool JitEngine::enter(const Found& f) {
     c.state.flags.set(unpack_flags(a.flags));
     c.retired = limit_ - a.budget;
     return true;
-}
-
-JitEngine::Found JitEngine::find(const u8* host, u64 rip) {
-    return found_.find(RegionKey{host, rip, mode_});
-}
-
-const u8* JitEngine::fetch(u64 rip, PhysicalAddress* address) {
-    Core& c = core_;
-    const u64 linear = c.code_linear(rip);
-    const u8* host = c.mmu.fast_fetch(linear);
-    if (host != nullptr && address == nullptr) return host;
-    if (c.mode.code64() && sign_extend(linear, 48) != linear) return nullptr;
-    const Translation t = c.mmu.translate(linear, Access::execute, c.mmu.privilege());
-    if (!t.ok) return nullptr;
-    if (address != nullptr) *address = t.address;
-    const PhysicalMap::Target target = memory_.read_target(t.address & ~kPageMask);
-    return target.host == nullptr ? nullptr : target.host + (t.address & kPageMask);
-}
-
-bool JitEngine::make_room() {
-    if (code_.size() - used_ >= kMostCode) return true;
-    // Made before the next run, when no code is running.
-    flush_ = true;
-    core_.attention = true;
-    if (running_) return false;
-    flush();
-    return true;
-}
-
-Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
-    if (!make_room()) return nullptr;
-    auto region = std::make_unique<Region>();
-    const u64 offset = address & kPageMask;
-    region->key = {host, rip, mode_};
-    region->frame = address - offset;
-    region->page_rip = rip - offset;
-    if (!find_region(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, modes_[mode_]))
-        return nullptr;
-    return make(std::move(region));
-}
-
-Region* JitEngine::translate_straddling(const u8* host, PhysicalAddress address, u64 rip) {
-    if (!make_room()) return nullptr;
-    Core& c = core_;
-    auto region = std::make_unique<Region>();
-    const u64 offset = address & kPageMask;
-    const u64 here = kPageSize - offset;
-    region->key = {host, rip, mode_};
-    region->frame = address - offset;
-    region->page_rip = rip - offset;
-    region->next_linear = c.code_linear(rip + here);
-    region->next_host = fetch(rip + here, &region->next_frame);
-    if (region->next_host == nullptr || (region->next_linear & kPageMask) != 0) return nullptr;
-    std::array<u8, 15> bytes;
-    std::copy_n(host, here, bytes.data());
-    std::copy_n(region->next_host, bytes.size() - here, bytes.data() + here);
-    if (!straddling_region(*region, bytes, static_cast<u32>(offset), c.decode_mode, modes_[mode_]))
-        return nullptr;
-    return make(std::move(region));
-}
-
-Region* JitEngine::make(std::unique_ptr<Region> region) {
-    encoder_.start(code_.writable() + used_, code_.writable() + used_ + kMostCode);
-    x64::Translator translator(
-        {encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_});
-    if (!translator.translate(*region, modes_[mode_])) return nullptr;
-    used_ = align_up(used_ + region->code_bytes, 16);
-    const u8* host = region->key.host;
-    const u64 rip = region->key.rip;
-    for (const Region::Exported& e : region->entries) {
-        const RegionKey key{host + static_cast<i64>(e.rip - rip), e.rip, mode_};
-        // Elsewhere the region that has it already serves as well.
-        if (e.rip != rip && found_.find(key).code != nullptr) continue;
-        found_.insert(key, Found{region.get(), e.code, e.need});
-    }
-    const auto belongs_to = [&](PhysicalAddress frame) {
-        Page& page = pages_[frame];
-        if (page.regions.empty()) memory_.set_flag(frame, frame_flag::translated);
-        page.regions.push_back(region.get());
-    };
-    belongs_to(region->frame);
-    if (region->straddles != 0) belongs_to(region->next_frame);
-    ++counters_.regions;
-    counters_.instructions += region->insns.size();
-    if (core_.log.enabled(LogItem::out_asm)) log_code(*region);
-    if (perf_map_ != nullptr) name_for_perf(*region);
-    regions_.push_back(std::move(region));
-    return regions_.back().get();
-}
-
-// A line for each block: start, length, name.
-void JitEngine::name_for_perf(const Region& r) {
-    for (size_t n = 0; n < r.blocks.size(); ++n) {
-        const RegionBlock& b = r.blocks[n];
-        const u32 from = r.host_offsets[b.first];
-        const u32 to = n + 1 < r.blocks.size() ? r.host_offsets[r.blocks[n + 1].first] : r.stubs_offset;
-        fmt::print(perf_map_.get(), "{:x} {:x} guest_{:x}\n", reinterpret_cast<u64>(r.code + from), to - from,
-                   r.page_rip + b.begin);
-    }
-    fmt::print(perf_map_.get(), "{:x} {:x} guest_{:x}_stubs\n",
-               reinterpret_cast<u64>(r.code + r.stubs_offset), r.code_bytes - r.stubs_offset, r.key.rip);
-    std::fflush(perf_map_.get());
-}
-
-void JitEngine::log_code(const Region& r) const {
-    const Log& log = core_.log;
-    const unsigned bits = modes_[r.key.mode].code_size * 8u;
-    core_.log.write(fmt::format("region at {:x}, {} instructions, {} bytes of code", r.key.rip,
-                                r.insns.size(), r.code_bytes));
-    const u8* page = r.key.host - (r.key.rip - r.page_rip);
-    const auto host_lines = [&](u32 from, u32 to) {
-        while (from < to) {
-            const std::string line =
-                log.disassemble({r.code + from, to - from}, reinterpret_cast<u64>(r.code + from), 64);
-            core_.log.write("    " + line);
-            const u32 length = host_length({r.code + from, to - from});
-            from += length;
-        }
-    };
-    for (size_t n = 0; n < r.insns.size(); ++n) {
-        const Entry& e = r.insns[n];
-        core_.log.write(log.disassemble({page + e.offset, e.insn.length}, r.rip_of(e), bits));
-        host_lines(r.host_offsets[n], n + 1 < r.insns.size() ? r.host_offsets[n + 1] : r.stubs_offset);
-    }
-    core_.log.write("  stubs:");
-    host_lines(r.stubs_offset, r.code_bytes);
-}
-
-// --- what translated code calls ---
-
-x64::Outcome JitEngine::on_miss(void* self, u32 site, u64 linear) {
-    JitEngine& e = *static_cast<JitEngine*>(self);
-    return e.miss(e.sites_[site], linear);
-}
-x64::Outcome JitEngine::on_interpret(void* self, u32 site) {
-    JitEngine& e = *static_cast<JitEngine*>(self);
-    return e.interpret(e.sites_[site]);
-}
-x64::Outcome JitEngine::on_attend(void* self, u32 site) {
-    JitEngine& e = *static_cast<JitEngine*>(self);
-    Core& c = e.core_;
-    if (!c.attention && nothing_to_attend(c)) return {x64::Outcome::behind};
-    const CallSite& s = e.sites_[site];
-    const Entry& insn = s.region->insns[s.insn];
-    Core::Accelerated& a = c.accelerated;
-    a.budget += s.given_back - 1;
-    c.retired = e.limit_ - a.budget;
-    c.state.rip = (s.region->rip_of(insn) + insn.insn.length) & c.rip_mask;
-    return e.go_on();
-}
-const u8* JitEngine::on_lookup(void* self) {
-    JitEngine& e = *static_cast<JitEngine*>(self);
-    return e.lookup(e.core_.state.rip);
-}
-const u8* JitEngine::on_link(void* self, u32 link) {
-    JitEngine& e = *static_cast<JitEngine*>(self);
-    return e.link(e.links_[link]);
-}
-
-void JitEngine::on_load_x87(void* self) {
-    static_cast<JitEngine*>(self)->load_x87();
-}
-
-x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
-    ++counters_.misses;
-    const Access access = site.write ? Access::write : Access::read;
-    Mmu& mmu = core_.mmu;
-    const u64 in_page = linear & kPageMask;
-    const bool canonical = !core_.mode.code64() || sign_extend(linear, 48) == linear;
-    if (canonical && in_page + site.size <= kPageSize && mmu.translate(linear, access, mmu.privilege()).ok) {
-        // Walking may have set accessed bits, and what observes that table may want a look.
-        u8* host = site.write ? mmu.fast_write(linear, site.size)
-                              : const_cast<u8*>(mmu.fast_read(linear, site.size));
-        // A page with code takes stores beside the code at once.
-        if (host == nullptr && site.write) host = beside_code(linear, site.size);
-        if (host != nullptr && !core_.attention) return {x64::Outcome::address, reinterpret_cast<u64>(host)};
-    }
-    return interpret(site);
-}
-
-u8* JitEngine::beside_code(u64 linear, u64 length) {
-    constexpr u8 kCode = frame_flag::code | frame_flag::translated;
-    const Translation t = core_.mmu.translate(linear, Access::write, core_.mmu.privilege());
-    const PhysicalAddress frame = t.address & ~kPageMask;
-    const u8 flags = memory_.flags(frame);
-    if (!t.ok || flags == 0 || (flags & ~kCode) != 0 || near_code(t.address, length)) return nullptr;
-    u8* page = memory_.write_target(frame).host;
-    return page == nullptr ? nullptr : page + (t.address & kPageMask);
-}
-
-x64::Outcome JitEngine::interpret(const CallSite& site) {
-    Core& c = core_;
-    Core::Accelerated& a = c.accelerated;
-    ++counters_.interpreted;
-    ++counters_.interpreted_by_op[static_cast<size_t>(site.region->insns[site.insn].insn.op)];
-    const Region& region = *site.region;
-    const Entry& e = region.insns[site.insn];
-    const u64 rip = region.rip_of(e) & c.rip_mask;
-    settle_x87_pointers();
-    const bool units = may_use_x87(e.insn.op);
-    if (units && a.x87_loaded) store_x87();
-    c.state.flags.set(unpack_flags(a.flags));
-    c.rip = rip;
-    c.next_rip = rip + e.insn.length;
-    c.retired = limit_ - a.budget - site.given_back;
-    const u64 behind = c.next_rip;
-    const bool handler = e.step == call_handler || e.step == call_handler_last;
-    c.block_rip = rip;
-    c.block_retired = c.retired;
-    if (handler) {
-        c.current = nullptr;
-        c.block_limit = limit_;
-        (void)e.handler(c, e.insn);
-        if (c.faulted) {
-            c.state.rip = rip;
-        } else {
-            c.state.rip = c.next_rip & c.rip_mask;
-            ++c.retired;
-        }
-    } else {
-        single_[0] = e;
-        single_[0].offset = 0;
-        single_[0].index = 0;
-        single_[1].step = stop_here;
-        single_[1].insn.length = 0;
-        single_[1].offset = e.insn.length;
-        single_[1].index = 1;
-        single_block_.entries = single_;
-        single_block_.count = 1;
-        c.block = &single_block_;
-        c.block_limit = c.retired + 1;
-        for (const Entry* s = single_; s != nullptr;) s = s->step(c, s);
-        c.block = nullptr;
-        c.current = nullptr;
-    }
-    a.flags = pack_flags(c.state.flags.get());
-    if (units && units_changed()) ++a.mode_changes;
-    const u64 given_back = site.given_back - 1;
-    const bool straight = !c.faulted && !c.attention && c.state.rip == (behind & c.rip_mask) &&
-                          limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes;
-    if (!straight) {
-        a.budget = limit_ - c.retired;
-        return go_on();
-    }
-    a.budget = limit_ - c.retired - given_back;
-    if (site.x87 && !a.x87_loaded) load_x87();
-    if (epoch_seen_ != c.mmu.code_epoch()) renew_space();
-    return {x64::Outcome::behind};
-}
-
-x64::Outcome JitEngine::go_on() {
-    Core& c = core_;
-    constexpr x64::Outcome kLeave{x64::Outcome::leave};
-    if (flush_ || unwind_ || c.stop_at != stop_at_ || c.retired >= limit_ || !nothing_to_attend(c)) {
-        c.attention = true;
-        return kLeave;
-    }
-    c.attention = false;
-    renew_space();
-    const u8* host = translatable() ? fetch(c.state.rip, nullptr) : nullptr;
-    if (host == nullptr || c.attention) return kLeave;
-    const Found f = find(host, c.state.rip);
-    if (f.code == nullptr || limit_ - c.retired < f.need) return kLeave;
-    return {x64::Outcome::jump, reinterpret_cast<u64>(f.code)};
-}
-
-const u8* JitEngine::lookup(u64 rip) {
-    ++counters_.lookups;
-    renew_space();
-    const u8* host = fetch(rip, nullptr);
-    if (host == nullptr || core_.attention || flush_) return nullptr;
-    const Found f = find(host, rip);
-    if (f.code == nullptr) return nullptr;
-    targets_[x64::target_index(rip)] = {rip ^ core_.accelerated.space, f.code};
-    return f.code;
-}
-
-const u8* JitEngine::link(Link& l) {
-    Core& c = core_;
-    c.state.rip = l.rip & c.rip_mask;
-    if (c.attention || flush_ || l.from->dead) return nullptr;
-    const u8* host = l.from->key.host + static_cast<i64>(l.rip - l.from->key.rip);
-    const Found f = find(host, l.rip);
-    if (f.code == nullptr) return nullptr;
-    patch(l, f.code);
-    l.to = f.region;
-    f.region->incoming.push_back(&l);
-    ++counters_.links;
-    return f.code;
-}
-
-void JitEngine::patch(Link& l, const u8* target) {
-    const u8* from = l.jump + (code_.executable() - code_.writable());
-    store_le<u32>(l.jump + 1, static_cast<u32>(target - (from + 5)));
-}
-
-void JitEngine::unpatch(Link& l) {
-    store_le<u32>(l.jump + 1, l.unlinked);
-    l.to = nullptr;
-}
-
-bool JitEngine::near_code(PhysicalAddress address, u64 length) const {
-    if (core_.blocks->near_code(address, length)) return true;
-    const u64 first = address & kPageMask;
-    const auto found = pages_.find(address - first);
-    if (found == pages_.end()) return false;
-    return std::ranges::any_of(found->second.regions, [&](const Region* r) {
-        return overlaps(*r, address - first, first, first + length - 1);
-    });
-}
-
-// --- dropping ---
-
-void JitEngine::kill(Region& region) {
-    region.dead = true;
-    ++counters_.invalidated;
-    for (Link* l : region.incoming) {
-        if (l->to == &region) unpatch(*l);
-    }
-    region.incoming.clear();
-    const u64 first = region.key.rip;
-    for (const Region::Exported& e : region.entries) {
-        const RegionKey key{region.key.host + static_cast<i64>(e.rip - first), e.rip, region.key.mode};
-        if (found_.find(key).region == &region) found_.erase(key);
-        x64::Target& t = targets_[x64::target_index(e.rip)];
-        if (t.code == e.code) t = {};
-    }
-    // The host's stack may lead back to it.
-    if (running_) core_.attention = unwind_ = true;
-}
-
-void JitEngine::frame_written(PhysicalAddress address, u64 length) {
-    const PhysicalAddress frame = address & ~kPageMask;
-    const auto found = pages_.find(frame);
-    if (found == pages_.end() || length == 0) return;
-    Page& page = found->second;
-    const u64 first = address - frame;
-    const u64 last = std::min(first + length - 1, kPageMask);
-    bool any = false;
-    std::erase_if(page.regions, [&](Region* r) {
-        if (!r->dead && !overlaps(*r, frame, first, last)) return false;
-        if (!r->dead) kill(*r);
-        any = true;
-        return true;
-    });
-    if (any) ++page.kills;
-    if (page.regions.empty()) memory_.clear_flag(frame, frame_flag::translated);
-}
-
-void JitEngine::map_changed() {
-    drop_all();
-}
-
-void JitEngine::drop_all() {
-    flush_ = true;
-    core_.attention = true;
-    // Nothing may be entered any more.
-    found_.clear();
-    std::ranges::fill(targets_, x64::Target{});
-    for (Link& l : links_) {
-        if (l.to != nullptr) unpatch(l);
-    }
-}
-
-void JitEngine::flush() {
-    flush_ = false;
-    ++counters_.flushes;
-    for (const auto& [frame, page] : pages_) {
-        if (!page.regions.empty()) memory_.clear_flag(frame, frame_flag::translated);
-    }
-    pages_.clear();
-    found_.clear();
-    std::ranges::fill(targets_, x64::Target{});
-    links_.clear();
-    sites_.assign(1, {});  // 0 is none
-    regions_.clear();
-    used_ = thunk_end_;
 }
 
 std::string JitEngine::describe() const {

@@ -120,6 +120,7 @@ u8 LocalApic::processor_priority() const {
 unsigned LocalApic::pending_vector() const {
     if (!enabled() || !software_enabled()) return 0;
     const unsigned v = highest(irr_);
+    if (v == 0) return 0;
     return v >> 4 > processor_priority() >> 4 ? v : 0;
 }
 

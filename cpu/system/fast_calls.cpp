@@ -27,8 +27,9 @@ SegmentRegister flat_stack(u64 selector, unsigned dpl) {
 // Ends the block: mode and interrupt flag changed.
 bool enter(Core& core, const SegmentRegister& cs, const SegmentRegister& ss, u64 rip) {
     core.state.seg(Seg::ss) = ss;
-    (void)enter_code(core, cs, rip);
-    core.attention = true;
+    core.state.seg(Seg::cs) = cs;
+    core.next_rip = rip;
+    core.update_mode(Core::Changed::stack_and_code);
     return false;
 }
 

@@ -32,6 +32,7 @@ struct StateOffsets {
     i32 x87_loaded;
     i32 host_mxcsr;
     i32 host_stack;
+    i32 gs_base, kernel_gs_base;
     i32 stack_page;  // Mmu::StackPage
     i32 x87_control, x87_fdp;
     i32 x87_last, x87_operand;

@@ -27,6 +27,14 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
             before_clobber();
             e_.alu_imm(kAnd, in_state(s_.eflags), ~kIf, false);
             return true;
+        case Op::SWAPGS:
+            if (!mode_.supervisor || mode_.code_size != 8) return false;
+            e_.load(RAX, in_state(s_.gs_base));
+            e_.load(RCX, in_state(s_.kernel_gs_base));
+            e_.store(in_state(s_.kernel_gs_base), RAX);
+            e_.store(in_state(s_.gs_base), RCX);
+            e_.store(in_state(s_.segment[static_cast<unsigned>(Seg::gs)]), RCX);
+            return true;
         case Op::STI: {
             // The shadow covers the next instruction: it must be here, and no branch.
             if (!mode_.supervisor || index_ + 2 > block_->count) return false;

@@ -1,0 +1,189 @@
+// What translated code calls: TLB misses, instructions for the interpreter, jumps to what is not known yet.
+#include "cpu/interp/interrupts.h"
+#include "cpu/interp/steps.h"
+#include "jit/engine.h"
+#include "jit/flags_image.h"
+
+namespace mynah {
+
+namespace {
+
+// From here on the list has the units' instructions and those that save and load them.
+bool may_use_x87(Op op) {
+    return op >= Op::FXSAVE;
+}
+
+}  // namespace
+
+x64::Outcome JitEngine::on_miss(void* self, u32 site, u64 linear) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.miss(e.sites_[site], linear);
+}
+x64::Outcome JitEngine::on_interpret(void* self, u32 site) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.interpret(e.sites_[site]);
+}
+x64::Outcome JitEngine::on_attend(void* self, u32 site) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    Core& c = e.core_;
+    if (!c.attention && nothing_to_attend(c)) return {x64::Outcome::behind};
+    const CallSite& s = e.sites_[site];
+    const Entry& insn = s.region->insns[s.insn];
+    Core::Accelerated& a = c.accelerated;
+    a.budget += s.given_back - 1;
+    c.retired = e.limit_ - a.budget;
+    c.state.rip = (s.region->rip_of(insn) + insn.insn.length) & c.rip_mask;
+    return e.go_on();
+}
+const u8* JitEngine::on_lookup(void* self) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.lookup(e.core_.state.rip);
+}
+const u8* JitEngine::on_link(void* self, u32 link) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.link(e.links_[link]);
+}
+
+void JitEngine::on_load_x87(void* self) {
+    static_cast<JitEngine*>(self)->load_x87();
+}
+
+x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
+    ++counters_.misses;
+    const Access access = site.write ? Access::write : Access::read;
+    Mmu& mmu = core_.mmu;
+    const u64 in_page = linear & kPageMask;
+    const bool canonical = !core_.mode.code64() || sign_extend(linear, 48) == linear;
+    if (canonical && in_page + site.size <= kPageSize && mmu.translate(linear, access, mmu.privilege()).ok) {
+        // Walking may have set accessed bits, and what observes that table may want a look.
+        u8* host = site.write ? mmu.fast_write(linear, site.size)
+                              : const_cast<u8*>(mmu.fast_read(linear, site.size));
+        // A page with code takes stores beside the code at once.
+        if (host == nullptr && site.write) host = beside_code(linear, site.size);
+        if (host != nullptr && !core_.attention) return {x64::Outcome::address, reinterpret_cast<u64>(host)};
+    }
+    return interpret(site);
+}
+
+u8* JitEngine::beside_code(u64 linear, u64 length) {
+    constexpr u8 kCode = frame_flag::code | frame_flag::translated;
+    const Translation t = core_.mmu.translate(linear, Access::write, core_.mmu.privilege());
+    const PhysicalAddress frame = t.address & ~kPageMask;
+    const u8 flags = memory_.flags(frame);
+    if (!t.ok || flags == 0 || (flags & ~kCode) != 0 || near_code(t.address, length)) return nullptr;
+    u8* page = memory_.write_target(frame).host;
+    return page == nullptr ? nullptr : page + (t.address & kPageMask);
+}
+
+x64::Outcome JitEngine::interpret(const CallSite& site) {
+    Core& c = core_;
+    Core::Accelerated& a = c.accelerated;
+    ++counters_.interpreted;
+    ++counters_.interpreted_by_op[static_cast<size_t>(site.region->insns[site.insn].insn.op)];
+    const Region& region = *site.region;
+    const Entry& e = region.insns[site.insn];
+    const u64 rip = region.rip_of(e) & c.rip_mask;
+    settle_x87_pointers();
+    const bool units = may_use_x87(e.insn.op);
+    if (units && a.x87_loaded) store_x87();
+    c.state.flags.set(unpack_flags(a.flags));
+    c.rip = rip;
+    c.next_rip = rip + e.insn.length;
+    c.retired = limit_ - a.budget - site.given_back;
+    const u64 behind = c.next_rip;
+    const bool handler = e.step == call_handler || e.step == call_handler_last;
+    c.block_rip = rip;
+    c.block_retired = c.retired;
+    if (handler) {
+        c.current = nullptr;
+        c.block_limit = limit_;
+        (void)e.handler(c, e.insn);
+        if (c.faulted) {
+            c.state.rip = rip;
+        } else {
+            c.state.rip = c.next_rip & c.rip_mask;
+            ++c.retired;
+        }
+    } else {
+        single_[0] = e;
+        single_[0].offset = 0;
+        single_[0].index = 0;
+        single_[1].step = stop_here;
+        single_[1].insn.length = 0;
+        single_[1].offset = e.insn.length;
+        single_[1].index = 1;
+        single_block_.entries = single_;
+        single_block_.count = 1;
+        c.block = &single_block_;
+        c.block_limit = c.retired + 1;
+        for (const Entry* s = single_; s != nullptr;) s = s->step(c, s);
+        c.block = nullptr;
+        c.current = nullptr;
+    }
+    a.flags = pack_flags(c.state.flags.get());
+    if (units && units_changed()) ++a.mode_changes;
+    const u64 given_back = site.given_back - 1;
+    const bool straight = !c.faulted && !c.attention && c.state.rip == (behind & c.rip_mask) &&
+                          limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes;
+    if (!straight) {
+        a.budget = limit_ - c.retired;
+        return go_on();
+    }
+    a.budget = limit_ - c.retired - given_back;
+    if (site.x87 && !a.x87_loaded) load_x87();
+    if (epoch_seen_ != c.mmu.code_epoch()) renew_space();
+    return {x64::Outcome::behind};
+}
+
+x64::Outcome JitEngine::go_on() {
+    Core& c = core_;
+    constexpr x64::Outcome kLeave{x64::Outcome::leave};
+    if (flush_ || unwind_ || c.stop_at != stop_at_ || c.retired >= limit_ || !nothing_to_attend(c)) {
+        c.attention = true;
+        return kLeave;
+    }
+    c.attention = false;
+    renew_space();
+    const u8* host = translatable() ? fetch(c.state.rip, nullptr) : nullptr;
+    if (host == nullptr || c.attention) return kLeave;
+    const Found f = find(host, c.state.rip);
+    if (f.code == nullptr || limit_ - c.retired < f.need) return kLeave;
+    return {x64::Outcome::jump, reinterpret_cast<u64>(f.code)};
+}
+
+const u8* JitEngine::lookup(u64 rip) {
+    ++counters_.lookups;
+    renew_space();
+    const u8* host = fetch(rip, nullptr);
+    if (host == nullptr || core_.attention || flush_) return nullptr;
+    const Found f = find(host, rip);
+    if (f.code == nullptr) return nullptr;
+    targets_[x64::target_index(rip)] = {rip ^ core_.accelerated.space, f.code};
+    return f.code;
+}
+
+const u8* JitEngine::link(Link& l) {
+    Core& c = core_;
+    c.state.rip = l.rip & c.rip_mask;
+    if (c.attention || flush_ || l.from->dead) return nullptr;
+    const u8* host = l.from->key.host + static_cast<i64>(l.rip - l.from->key.rip);
+    const Found f = find(host, l.rip);
+    if (f.code == nullptr) return nullptr;
+    patch(l, f.code);
+    l.to = f.region;
+    f.region->incoming.push_back(&l);
+    ++counters_.links;
+    return f.code;
+}
+
+void JitEngine::patch(Link& l, const u8* target) {
+    const u8* from = l.jump + (code_.executable() - code_.writable());
+    store_le<u32>(l.jump + 1, static_cast<u32>(target - (from + 5)));
+}
+
+void JitEngine::unpatch(Link& l) {
+    store_le<u32>(l.jump + 1, l.unlinked);
+    l.to = nullptr;
+}
+
+}  // namespace mynah
