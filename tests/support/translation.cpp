@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "base/check.h"
+
 namespace mynah::test {
 
 namespace {
@@ -34,8 +36,14 @@ constexpr std::array kFields = {
     Field{&x64::StateOffsets::x87_loaded, "x87_loaded"},
     Field{&x64::StateOffsets::host_mxcsr, "host_mxcsr"},
     Field{&x64::StateOffsets::host_stack, "host_stack"},
+    Field{&x64::StateOffsets::stack_page, "stack_page"},
+    Field{&x64::StateOffsets::x87_control, "x87_control"},
+    Field{&x64::StateOffsets::x87_fdp, "x87_fdp"},
+    Field{&x64::StateOffsets::x87_last, "x87_last"},
+    Field{&x64::StateOffsets::x87_operand, "x87_operand"},
     Field{&x64::StateOffsets::read_table, "read_table"},
     Field{&x64::StateOffsets::write_table, "write_table"},
+    Field{&x64::StateOffsets::fetch_table, "fetch_table"},
 };
 
 x64::StateOffsets made_up_offsets() {
@@ -57,12 +65,14 @@ std::string with_offset(std::string name, u64 offset) {
 Translation::Translation() : buffer_(kBufferBytes), offsets_(made_up_offsets()) {
     encoder_.start(buffer_.data(), buffer_.data() + kRegionAt);
     thunks_ = x64::generate_thunks(encoder_, 0, offsets_, {}, nullptr);
+    MYNAH_CHECK(!encoder_.full());
+    forget();
 }
 
 ModeBits Translation::flat_mode(u8 code_size) {
     ModeBits m;
     m.code_size = m.stack_size = code_size;
-    m.descriptors = m.supervisor = m.flat = m.flat_cs = m.sse = m.avx = true;
+    m.descriptors = m.supervisor = m.flat = m.flat_cs = m.sse = m.avx = m.x87 = true;
     return m;
 }
 
@@ -80,7 +90,7 @@ bool Translation::translate(Region& region, const ModeBits& mode) {
 }
 
 void Translation::forget() {
-    sites_.clear();
+    sites_.assign(1, {});  // 0 is none
     links_.clear();
 }
 
@@ -93,6 +103,9 @@ std::string Translation::name_of_code(u64 offset) const {
         {thunks_.interpret, "interpret"},
         {thunks_.attend, "attend"},
         {thunks_.load_vectors, "load_vectors"},
+        {thunks_.load_x87, "load_x87"},
+        {thunks_.stack_read_miss, "stack_read_miss"},
+        {thunks_.stack_write_miss, "stack_write_miss"},
     };
     for (const auto& [code, name] : names) {
         if (code == buffer_.data() + offset) return name;
