@@ -156,7 +156,8 @@ std::vector<Program> programs() {
 
 void run_program(benchmark::State& state, const Program& p, Engine engine) {
     if (engine == Engine::jit && !Jit::supported()) return state.SkipWithError("no translator on this host");
-    Box box(16 * MiB, "max", engine);
+    // Code has to be hot as in a machine: where it is written again and again that makes the difference.
+    Box box(16 * MiB, "max", engine, {}, Cpu::kHeat);
     box.flat(8);
     CpuState& s = box.state();
     s.rip = kCode;

@@ -34,9 +34,9 @@ class FakeHost final : public CpuHost {
 class Box {
   public:
     explicit Box(u64 ram = 16 * MiB, std::string_view model = "max", Engine engine = engine_of_environment(),
-                 const JitOptions& options = {})
+                 const JitOptions& options = {}, u32 heat = 0)
         : memory(std::move(*PhysicalMap::create(ram))),
-          cpu(std::move(*Cpu::create(model, *memory, host, log, accelerator(engine, use, options), 0))) {
+          cpu(std::move(*Cpu::create(model, *memory, host, log, accelerator(engine, use, options), heat))) {
         host.cpu = cpu.get();
     }
 
