@@ -184,6 +184,8 @@ bool Translator::reemit(const Insn& i) {
              .map = static_cast<u8>(static_cast<unsigned>(row.map)),
              .prefix = prefix_byte(row.prefix),
              .wide = i.has(insn_flag::rex_w)};
+    // VEX.W outside of 64-bit code: the row's, where it counts.
+    if (vex && row.rex_w >= 0) o.wide = row.rex_w == 1;
     if (mode_.code_size != 8 && (row.has(row_attr::wig32) || (vex && !vectors))) o.wide = false;
     if (i.op == Op::CRC32) {
         o.word = i.osize == 2;
@@ -208,19 +210,18 @@ bool Translator::reemit(const Insn& i) {
     const auto with_register = [&](unsigned rm) {
         vex ? e_.vex_rr(o, reg, vvvv, rm, l256) : e_.rr(o, reg, rm);
     };
+    const bool in_slot = memory == nullptr && general_rm != kNoRegister && home(general_rm) == kNoReg;
+    if (in_slot) e_.load(RAX, slot(general_rm));
     if (memory != nullptr) {
         vex ? e_.vex_rm(o, reg, vvvv, at(RAX), l256) : e_.rm(o, reg, at(RAX));
-    } else if (general_rm == kNoRegister) {
-        with_register(i.rm);
-    } else if (home(general_rm) != kNoReg) {
-        with_register(home(general_rm));
     } else {
-        e_.load(RAX, slot(general_rm));
-        with_register(RAX);
-        // What moves to a general register zero-extends.
-        if (rm_written) e_.store(slot(general_rm), RAX);
+        with_register(in_slot                     ? unsigned{RAX}
+                      : general_rm == kNoRegister ? i.rm
+                                                  : unsigned{home(general_rm)});
     }
     if (immediate_byte) e_.imm8(i.imm);
+    // What moves to a general register zero-extends.
+    if (in_slot && rm_written) e_.store(slot(general_rm), RAX);
     if (reg_written && home(general_reg) == kNoReg) e_.store(slot(general_reg), RCX);
     return true;
 }

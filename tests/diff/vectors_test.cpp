@@ -64,7 +64,7 @@ void replay(Engine engine) {
     Random random(kFillSeed);
     fill(filled, random);
     GuestCpu guest("max", engine);
-    unsigned count = 0, wrong = 0, branches = 0;
+    unsigned count = 0, wrong = 0, branches = 0, beside_code = 0;
     std::set<u16> rows;
     for (std::span<const u8> rest = file; !rest.empty() && wrong < 20; ++count) {
         auto r = take_record(rest);
@@ -80,6 +80,13 @@ void replay(Engine engine) {
         guest.write_code(r->start.code_address(), r->code);
         const u64 behind = r->start.rip + r->code.size();
         const u64 mask = r->start.code_size == 8 ? ~u64{0} : r->start.code_size == 4 ? 0xFFFFFFFF : 0xFFFF;
+        // Run again and again an instruction has a jump behind it, which one that reads its own segment may
+        // see.
+        const bool reads_code = insn.memory() && insn.seg == Seg::cs && r->start.code_size != 8;
+        if (engine != Engine::interp && reads_code) {
+            ++beside_code;
+            continue;
+        }
         if (engine != Engine::interp && r->end.vector < 0 && ((r->end.state.rip ^ behind) & mask) != 0) {
             ++branches;
             continue;
@@ -94,9 +101,11 @@ void replay(Engine engine) {
         ADD_FAILURE() << fmt::format("record {} ({} bit): {}at {:x}: {}", count, r->start.code_size * 8,
                                      bytes, r->start.rip, difference);
     }
-    fmt::print("{} recorded executions of {} rows, {} differences\n", count - branches, rows.size(), wrong);
+    fmt::print("{} recorded executions of {} rows, {} differences\n", count - branches - beside_code,
+               rows.size(), wrong);
     if (engine != Engine::interp)
-        fmt::print("{} branches left out; {}\n", branches, guest.box().use.describe());
+        fmt::print("{} branches and {} that read the code segment left out; {}\n", branches, beside_code,
+                   guest.box().use.describe());
     EXPECT_GE(count, 9000u);
     EXPECT_GE(rows.size(), 1300u);
 }
