@@ -323,7 +323,7 @@ bool Translator::emit_exchange(const Insn& i) {
         return true;
     }
     if (i.op == Op::CMPXCHG) {
-        if (!i.memory() || home(i.reg) == kNoReg || i.reg >= kHighByte) return false;
+        if (!i.memory() || i.reg >= kHighByte || home(i.reg) == kNoReg) return false;
         access(i, size, true);
         e_.mov(RCX, RAX);
         e_.mov(RAX, home(rax));
