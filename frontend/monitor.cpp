@@ -55,7 +55,7 @@ struct Monitor::Command {
 const std::vector<Monitor::Command>& Monitor::commands() {
     static const std::vector<Command> table{
         {"help", "[command]", "show the commands", [](Monitor& m, const Words& w) { return m.help(w); }},
-        {"info", "registers|status|mem|tlb|pic|block|pci|mtree|version", "show the state of something",
+        {"info", "registers|status|mem|tlb|jit|pic|block|pci|mtree|version", "show the state of something",
          [](Monitor& m, const Words& w) { return m.info(w); }},
         {"x", "/FMT addr", "show memory at a linear address",
          [](Monitor& m, const Words& w) { return m.examine(w, false); }},

@@ -181,7 +181,7 @@ struct Refused {
     std::string_view name, why;
 };
 constexpr Refused kRefused[] = {
-    {"enable-kvm", "guest code is interpreted here, never run by KVM; leave it out"},
+    {"enable-kvm", "guest code is translated here, never run by KVM; leave it out"},
     {"gdb", "the gdb stub is not there yet; leave it out"},
     {"s", "the gdb stub is not there yet; leave it out"},
     {"qmp", "QMP is not there yet; use -monitor"},

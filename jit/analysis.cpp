@@ -33,6 +33,7 @@ class Finder {
     }
 
     bool run(u32 entry) {
+        region_.insns.reserve(64);
         mark(entry, true);
         work_.push_back(entry);
         while (!work_.empty()) {
@@ -50,7 +51,10 @@ class Finder {
     static constexpr u8 kLeader = 1, kExternal = 2;
     static constexpr u8 kNew = 0, kOpen = 1, kFinished = 2;
 
-    void mark(u32 offset, bool external) { leader_[offset] |= external ? kLeader | kExternal : kLeader; }
+    void mark(u32 offset, bool external) {
+        if (leader_[offset] == 0) marked_.push_back(offset);
+        leader_[offset] |= external ? kLeader | kExternal : kLeader;
+    }
 
     // Offset in the page of the branch target, if it is in the page and no wrapping was needed on the way.
     bool target_in_page(u32 end, const Insn& i, u32& offset) const {
@@ -105,9 +109,10 @@ class Finder {
 
     void make_blocks() {
         std::vector<u32> starts;
-        for (u32 offset = 0; offset < kPageSize; ++offset) {
-            if (leader_[offset] && at_[offset] != kNone) starts.push_back(offset);
+        for (const u32 offset : marked_) {
+            if (at_[offset] != kNone) starts.push_back(offset);
         }
+        std::ranges::sort(starts);
         block_at_.fill(kNone);
         for (u32 n = 0; n < starts.size(); ++n) block_at_[starts[n]] = static_cast<u16>(n);
         std::vector<Entry> ordered;
@@ -204,6 +209,7 @@ class Finder {
     const ModeBits& mode_;
     std::array<u16, kPageSize> at_;  // instruction by offset
     std::array<u8, kPageSize> leader_;
+    std::vector<u32> marked_;  // where leader_ is not 0
     std::array<u16, kPageSize> block_at_;
     std::vector<bool> ends_;
     std::vector<u32> work_;
