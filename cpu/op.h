@@ -13,11 +13,15 @@ enum class Op : u16 {
 };
 
 // How many there are, INVALID included.
-inline constexpr unsigned kOps = 1
-#define MYNAH_OP(name) +1
+inline constexpr unsigned kOps = [] {
+    constexpr Op kAll[] = {
+        Op::INVALID,
+#define MYNAH_OP(name) Op::name,
 #include "cpu/ops.inc"
 #undef MYNAH_OP
-    ;
+    };
+    return static_cast<unsigned>(sizeof kAll / sizeof kAll[0]);
+}();
 
 const char* op_name(Op op);
 
