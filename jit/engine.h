@@ -103,6 +103,9 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     struct Page {
         std::vector<Region*> regions;
         u32 kills = 0;
+        // Stores beside the code since it was last dropped for them, and how many it takes.
+        u32 beside = 0;
+        u32 beside_limit = 256;
     };
 
     Core& core_;

@@ -33,6 +33,7 @@ x64::Outcome JitEngine::on_attend(void* self, u32 site) {
     a.budget += s.given_back - 1;
     c.retired = e.limit_ - a.budget;
     c.state.rip = (s.region->rip_of(insn) + insn.insn.length) & c.rip_mask;
+    c.state.interrupt_shadow = s.shadow;
     return e.go_on();
 }
 const u8* JitEngine::on_lookup(void* self) {
@@ -71,6 +72,14 @@ u8* JitEngine::beside_code(u64 linear, u64 length) {
     const PhysicalAddress frame = t.address & ~kPageMask;
     const u8 flags = memory_.flags(frame);
     if (!t.ok || flags == 0 || (flags & ~kCode) != 0 || near_code(t.address, length)) return nullptr;
+    // Code that nobody runs any more must not slow the page's next use down: what is still alive comes back.
+    Page& known = pages_[frame];
+    if (++known.beside > known.beside_limit) {
+        known.beside = 0;
+        known.beside_limit *= 16;
+        memory_.notify_written(frame, kPageSize);
+        return nullptr;
+    }
     u8* page = memory_.write_target(frame).host;
     return page == nullptr ? nullptr : page + (t.address & kPageMask);
 }

@@ -60,7 +60,7 @@ void JitEngine::frame_written(PhysicalAddress address, u64 length) {
         any = true;
         return true;
     });
-    if (any) ++page.kills;
+    if (any && length != kPageSize) ++page.kills;
     if (page.regions.empty()) memory_.clear_flag(frame, frame_flag::translated);
 }
 

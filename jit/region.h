@@ -62,7 +62,8 @@ struct CallSite {
     u32 given_back = 0;  // instructions of its block from this one on: charged and not run yet
     u8 size = 0;         // of the access
     bool write = false;
-    bool x87 = false;  // the code behind it takes for granted that the x87 is loaded
+    bool shadow = false;  // STI: interrupts wait for one instruction more
+    bool x87 = false;     // the code behind it takes for granted that the x87 is loaded
 };
 
 struct Region {

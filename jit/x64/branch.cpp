@@ -91,7 +91,8 @@ void Translator::push_return(u64 rip, unsigned size) {
         e_.move_imm(RCX, rip);
         e_.store(at(RAX), RCX);
     } else {
-        e_.store_imm32(at(RAX), static_cast<i32>(rip), wide);
+        e_.rm(sized(0xC6, size), 0, at(RAX));
+        immediate(rip, size);
     }
     move_stack_pointer(-static_cast<i32>(size));
 }
@@ -101,8 +102,11 @@ bool Translator::emit_branch(const Insn& i) {
     const u64 behind = wrap(region_->rip_of(*entry_) + i.length);
     const u64 target = cut(behind + i.imm, i.osize);
     const RegionBlock& b = *block_;
-    const bool sizes_fit = i.osize == mode_.code_size || (i.osize == 2 && mode_.code_size == 2);
-    const bool stack_fits = sizes_fit && mode_.stack_size == i.osize && i.osize != 2;
+    const bool sizes_fit = i.osize == mode_.code_size || (i.osize == 4 && mode_.code_size == 2);
+    const bool stack_fits = sizes_fit && (mode_.stack_size == 8) == (i.osize == 8);
+    // A direct target that faults is the interpreter's.
+    const bool reachable =
+        mode_.code_size == 8 ? canonical(target) : mode_.code_size == 4 || target <= 0xFFFF;
     const auto go_on = [&] {
         if (b.next != kNoBlock) {
             go_to_block(b.next);
@@ -116,7 +120,7 @@ bool Translator::emit_branch(const Insn& i) {
         case Op::JMP:
         case Op::LOOP:
         case Op::JCXZ:
-            if (!sizes_fit || (mode_.code_size == 8 && !canonical(target))) break;
+            if (!sizes_fit || !reachable) break;
             if (i.op == Op::JMP) {
                 b.taken != kNoBlock ? go_to_block(b.taken) : leave_region(target, flags_);
                 return true;
@@ -149,7 +153,7 @@ bool Translator::emit_branch(const Insn& i) {
             go_on();
             return true;
         case Op::CALL: {
-            if (!stack_fits || (mode_.code_size == 8 && !canonical(target))) break;
+            if (!stack_fits || !reachable) break;
             push_return(behind, i.osize);
             const Label landing = e_.label();
             call_region(target, landing);
@@ -173,7 +177,8 @@ bool Translator::emit_branch(const Insn& i) {
                 load_sized(RAX, at(RAX), i.osize);
             } else {
                 before_clobber();
-                move(RAX, value_of(i.rm, RAX), i.osize);
+                const Reg r = value_of(i.rm, RAX);
+                i.osize == 2 ? e_.rr({.byte = 0xB7, .map = 1}, RAX, r) : move(RAX, r, i.osize);
             }
             check_target();
             if (i.op == Op::JMP_IND) {
@@ -206,6 +211,11 @@ bool Translator::emit_branch(const Insn& i) {
 
 // A target that is not canonical faults at the branch: bits 47 to 63 are alike in the others.
 void Translator::check_target() {
+    if (mode_.code_size == 2 && entry_->insn.osize == 4) {
+        e_.byte(0x3D);  // CMP EAX, imm32
+        e_.imm32(0xFFFF);
+        e_.jcc(kA, whole_instead());
+    }
     if (mode_.code_size != 8) return;
     e_.rorx(RCX, RAX, 47, true);
     e_.lea(RCX, at(RCX, 1), false);

@@ -346,6 +346,9 @@ void Translator::emit_stub(const Stub& s) {
             e_.call_to(e_.here() + delta_, thunks_.load_x87);
             e_.jmp(s.resume);
             return;
+        case Stub::enable:
+            e_.alu_imm(1, in_state(s_.eflags), static_cast<i32>(eflags::intr), false);
+            [[fallthrough]];
         case Stub::attend:
             e_.move_imm(RCX, s.site);
             e_.call_to(e_.here() + delta_, thunks_.attend);

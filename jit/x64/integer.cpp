@@ -347,7 +347,7 @@ bool Translator::emit_exchange(const Insn& i) {
 
 bool Translator::emit_stack(const Insn& i) {
     const unsigned size = i.osize;
-    if (mode_.stack_size == 2 || (size != mode_.stack_size)) return false;
+    if ((size == 8) != (mode_.stack_size == 8)) return false;
     const bool wide = size == 8;
     if (i.op == Op::PUSH) {
         const bool memory = i.memory();
@@ -358,7 +358,8 @@ bool Translator::emit_stack(const Insn& i) {
         }
         access_stack(-static_cast<i32>(size), size, true);
         if (i.opcode == 0x68 || i.opcode == 0x6A) {
-            e_.store_imm32(at(RAX), static_cast<i32>(i.imm), wide);
+            e_.rm(sized(0xC6, size), 0, at(RAX));
+            immediate(i.imm, size);
         } else if (memory) {
             e_.load(RCX, in_state(s_.value));
             store_sized(at(RAX), RCX, size);
@@ -372,13 +373,14 @@ bool Translator::emit_stack(const Insn& i) {
     if (i.op == Op::POP) {
         if (i.memory()) return false;
         const unsigned g = i.opcode >= 0x58 && i.opcode <= 0x5F ? i.reg : i.rm;
+        if (g == rsp && size == 2) return false;
         access_stack(0, size, false);
         if (g == rsp) {
             e_.load(home(rsp), at(RAX), wide);
             return true;
         }
         if (home(g) != kNoReg) {
-            e_.load(home(g), at(RAX), wide);
+            e_.rm(sized(0x8A, size), home(g), at(RAX));
         } else {
             load_sized(RCX, at(RAX), size);
             put_back(g, RCX, size);
@@ -387,6 +389,7 @@ bool Translator::emit_stack(const Insn& i) {
         return true;
     }
     if (i.op == Op::LEAVE) {
+        if (size != mode_.stack_size || size == 2) return false;
         before_clobber();
         e_.mov(RAX, home(rbp), wide);
         access_stack_at(home(rbp), size, false);

@@ -114,7 +114,10 @@ void Translator::access_stack(i32 offset, unsigned size, bool write) {
     before_clobber();
     const Reg sp = home(rsp);
     const bool wide = mode_.stack_size == 8;
-    if (offset == 0) {
+    if (mode_.stack_size == 2) {
+        e_.lea(RAX, at(sp, offset), false);
+        e_.rr({.byte = 0xB7, .map = 1}, RAX, RAX);
+    } else if (offset == 0) {
         e_.mov(RAX, sp, wide);
     } else {
         e_.lea(RAX, at(sp, offset), wide);
@@ -123,7 +126,8 @@ void Translator::access_stack(i32 offset, unsigned size, bool write) {
 }
 
 void Translator::move_stack_pointer(i32 by) {
-    e_.lea(home(rsp), at(home(rsp), by), mode_.stack_size == 8);
+    const Opcode lea{.byte = 0x8D, .wide = mode_.stack_size == 8, .word = mode_.stack_size == 2};
+    e_.rm(lea, home(rsp), at(home(rsp), by));
 }
 
 void Translator::put_back(unsigned g, Reg from, unsigned size) {

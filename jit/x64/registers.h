@@ -38,6 +38,7 @@ struct StateOffsets {
     i32 x87_last, x87_operand;
     i32 read_table, write_table, fetch_table;  // Mmu::Table
     std::array<i32, 8> segment;                // Core::SegShortcut
+    std::array<i32, 6> selector;
 };
 
 }  // namespace mynah::x64

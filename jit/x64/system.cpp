@@ -36,16 +36,34 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
             e_.store(in_state(s_.segment[static_cast<unsigned>(Seg::gs)]), RCX);
             return true;
         case Op::STI: {
-            // The shadow covers the next instruction: it must be here, and no branch.
+            // Its shadow covers the next instruction, which must be charged together with it.
             if (!mode_.supervisor || index_ + 2 > block_->count) return false;
-            const Entry& next = entry_[1];
-            const bool last = index_ + 2 == block_->count;
-            if (last &&
-                (next.step == call_handler_last || (next.step != call_handler && next.slow == nullptr)))
-                return false;
             before_clobber();
-            e_.alu_imm(kOr, in_state(s_.eflags), kIf, false);
-            attend_at_ = index_ + 1;
+            const Stub s{
+                .kind = Stub::enable, .here = e_.label(), .resume = e_.label(), .site = new_site(0, false)};
+            sites_.back().shadow = true;
+            e_.rm(plain(0xF7), 0, in_state(s_.eflags));  // TEST
+            e_.imm32(static_cast<u32>(kIf));
+            e_.jcc(kE, s.here);
+            e_.bind(s.resume);
+            stubs_.push_back(s);
+            return true;
+        }
+        case Op::PUSH_SREG: {
+            if ((size == 8) != (mode_.stack_size == 8)) return false;
+            // Of a push of 4 bytes the upper two are not written.
+            const unsigned bytes = size == 4 ? 2 : size;
+            access_stack(-static_cast<i32>(size), bytes, true);
+            e_.rm({.byte = 0xB7, .map = 1}, RCX, in_state(s_.selector[i.opcode >> 3 & 7]));
+            store_sized(at(RAX), RCX, bytes);
+            move_stack_pointer(-static_cast<i32>(size));
+            return true;
+        }
+        case Op::MOV_RM_SREG: {
+            if (i.memory() || size == 2) return false;
+            const Reg to = home(i.rm) == kNoReg ? RCX : home(i.rm);
+            e_.rm({.byte = 0xB7, .map = 1}, to, in_state(s_.selector[i.reg]));
+            put_back(i.rm, RCX, size);
             return true;
         }
         case Op::PUSHF:

@@ -1,5 +1,6 @@
 #include "jit/x64/thunks.h"
 
+#include "jit/x64/targets.h"
 #include "mmu/mmu.h"
 
 namespace mynah::x64 {
@@ -40,6 +41,19 @@ class Generator {
         // A return with no call before it: RIP in RAX. The popped address is still there.
         e_.bind(bottom);
         e_.alu_imm(kSub, RSP, 8);
+        const Label unknown = e_.label();
+        e_.rorx(RCX, RAX, 12, false);
+        e_.alu(kXor, RCX, RAX, false);
+        e_.alu_imm(kAnd, RCX, static_cast<i32>(kTargets - 1), false);
+        e_.rr(plain(0xC1), 4, RCX);  // SHL ECX, 4
+        e_.imm8(4);
+        e_.alu(kAdd, RCX, in_state(s_.targets));
+        e_.alu(kXor, RAX, in_state(s_.space));
+        e_.alu(kCmp, RAX, at(RCX));
+        e_.jcc(kNE, unknown);
+        e_.jmp_mem(at(RCX, 8));
+        e_.bind(unknown);
+        e_.alu(kXor, RAX, in_state(s_.space));
         e_.store(in_state(s_.rip), RAX);
 
         t.lookup = here();
