@@ -33,7 +33,7 @@ u64 mix(u64 v) {
 }  // namespace
 
 JitEngine::JitEngine(Core& core, PhysicalMap& memory, HostCode code)
-    : core_(core), memory_(memory), code_(std::move(code)), targets_(x64::kTargets) {
+    : core_(core), memory_(memory), code_(std::move(code)), targets_(kSpaces * x64::kTargets) {
     memory_.observe_frames(frame_flag::translated, *this);
     memory_.observe_map(*this);
 }
@@ -194,7 +194,16 @@ void JitEngine::renew_space() {
         return;
     }
     epoch_seen_ = core_.mmu.code_epoch();
-    a.space = mix(epoch_seen_ << 12 | (mode_ & 0xFFF));
+    const u64 space = mix(epoch_seen_ << 12 | (mode_ & 0xFFF));
+    if (space == a.space) return;
+    a.space = space;
+    const auto known = std::ranges::find(spaces_, space);
+    size_t n = static_cast<size_t>(known - spaces_.begin());
+    if (known == spaces_.end()) {
+        n = next_space_++ % kSpaces;
+        spaces_[n] = space;
+    }
+    a.targets = &targets_[n * x64::kTargets];
 }
 
 // --- entering ---

@@ -116,7 +116,11 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     x64::Thunks thunks_;
     u64 used_ = 0;       // bytes of code_
     u64 thunk_end_ = 0;  // where regions begin
+    // A table of targets for each of the spaces used last: processes that take turns keep theirs.
+    static constexpr size_t kSpaces = 16;
     std::vector<x64::Target> targets_;
+    std::array<u64, kSpaces> spaces_{};
+    size_t next_space_ = 0;
     std::vector<CallSite> sites_;
     std::deque<Link> links_;
     std::vector<std::unique_ptr<Region>> regions_;

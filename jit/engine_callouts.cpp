@@ -167,7 +167,9 @@ const u8* JitEngine::lookup(u64 rip) {
     if (host == nullptr || core_.attention || flush_) return nullptr;
     const Found f = find(host, rip);
     if (f.code == nullptr) return nullptr;
-    targets_[x64::target_index(rip)] = {rip ^ core_.accelerated.space, f.code};
+    const Core::Accelerated& a = core_.accelerated;
+    const auto table = static_cast<const x64::Target*>(a.targets) - targets_.data();
+    targets_[static_cast<size_t>(table) + x64::target_index(rip)] = {rip ^ a.space, f.code};
     return f.code;
 }
 

@@ -39,8 +39,10 @@ void JitEngine::kill(Region& region) {
     for (const Region::Exported& e : region.entries) {
         const RegionKey key{region.key.host + static_cast<i64>(e.rip - first), e.rip, region.key.mode};
         if (found_.find(key).region == &region) found_.erase(key);
-        x64::Target& t = targets_[x64::target_index(e.rip)];
-        if (t.code == e.code) t = {};
+        for (size_t n = 0; n < kSpaces; ++n) {
+            x64::Target& t = targets_[n * x64::kTargets + x64::target_index(e.rip)];
+            if (t.code == e.code) t = {};
+        }
     }
     // The host's stack may lead back to it.
     if (running_) core_.attention = unwind_ = true;
