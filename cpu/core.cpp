@@ -70,10 +70,7 @@ void Core::update_mode(Changed which) {
     p.physical_bits = model.physical_bits;
     p.gib_pages = model.has(Feature::pdpe1gb);
     if (!(p == mmu.controls())) mmu.set_controls(p);
-    const Privilege privilege = mode.cpl == 3                           ? Privilege::user
-                                : p.smap && (state.eflags & eflags::ac) ? Privilege::supervisor_ac
-                                                                        : Privilege::supervisor;
-    if (privilege != mmu.privilege()) mmu.set_privilege(privilege);
+    update_privilege();
 
     linear_mask_ = code64 ? ~u64{0} : 0xFFFFFFFF;
     alignment_checks_ = mode.cpl == 3 && (state.cr0 & cr0::am) && (state.eflags & eflags::ac);
@@ -97,6 +94,14 @@ void Core::update_mode(Changed which) {
     decode_mode.descriptors = mode.descriptors();
     ++accelerated.mode_changes;
     attention = true;
+}
+
+void Core::update_privilege() {
+    const bool ac = (state.cr4 & cr4::smap) && (state.eflags & eflags::ac);
+    const Privilege privilege = mode.cpl == 3 ? Privilege::user
+                                : ac          ? Privilege::supervisor_ac
+                                              : Privilege::supervisor;
+    if (privilege != mmu.privilege()) mmu.set_privilege(privilege);
 }
 
 void Core::refresh_shortcut(unsigned n) {

@@ -83,6 +83,8 @@ class Core {
     // `stack_and_code`: of the segments only CS and SS are others than at the last call.
     enum class Changed : u8 { anything, stack_and_code };
     void update_mode(Changed which = Changed::anything);
+    // The same after a change of EFLAGS.AC at CPL 0.
+    void update_privilege();
     // The same after the load of one segment register.
     void update_segment(Seg s);
     unsigned cpl() const { return mode.cpl; }

@@ -18,6 +18,8 @@ namespace {
 
 constexpr size_t kMaxContexts = 48;
 constexpr u32 kNoSpace = 0x80000000;  // of contexts without paging
+constexpr u32 kForgotten = ~u32{0};   // TlbContext::Key::bits of a context that is free
+constexpr unsigned kNearRoot = 30;    // level of entries that map 1 GiB and more
 constexpr u64 kProtected = 1;         // in a slow write entry: because of the frame's flags
 
 // Where in the write tables a frame may be: up to four slots of 14 bits, the count (5: anywhere) above them.
@@ -109,6 +111,10 @@ struct Mmu::Impl {
         return static_cast<u32>((c.cr3 & (c.pae && !c.long_mode ? ~u64{31} : ~kPageMask)) >> 5) & ~kNoSpace;
     }
 
+    bool in_use(const TlbContext* c) const {
+        return c == by_privilege[0] || c == by_privilege[1] || c == by_privilege[2] || c == current;
+    }
+
     TlbContext& context(Privilege privilege) {
         const Privilege p = effective(privilege);
         TlbContext*& known = by_privilege[static_cast<unsigned>(p)];
@@ -121,12 +127,11 @@ struct Mmu::Impl {
                 found = c.get();
                 break;
             }
-            const bool in_use = c.get() == by_privilege[0] || c.get() == by_privilege[1] ||
-                                c.get() == by_privilege[2] || c.get() == current;
-            if (!in_use && (!oldest || c->last_used < oldest->last_used)) oldest = c.get();
+            if (!in_use(c.get()) && (!oldest || c->last_used < oldest->last_used)) oldest = c.get();
         }
         if (!found) {
-            if (contexts.size() < kMaxContexts) {
+            const bool forgotten = oldest && oldest->last_used == 0;
+            if (contexts.size() < kMaxContexts && !forgotten) {
                 found = contexts.emplace_back(std::make_unique<TlbContext>()).get();
             } else {
                 found = oldest;
@@ -156,6 +161,13 @@ struct Mmu::Impl {
     void drop(const TableTracker::Drop& d) {
         for (const auto& c : contexts) {
             if (c->space != d.space && d.space != TableTracker::kAnySpace) continue;
+            // A table near the root that goes from a space nobody is in: the space is most likely gone.
+            if (d.shift >= kNearRoot && !in_use(c.get())) {
+                c->key = {.root = {}, .bits = kForgotten};
+                c->space = kNoSpace;
+                c->last_used = 0;
+                continue;
+            }
             c->drop(d.base, d.shift);
         }
         renew_epoch();

@@ -134,7 +134,7 @@ bool set_ac(Core& core, const Insn& i) {
     if (core.cpl() != 0) return core.raise(Vector::ud);
     u32& flags = core.state.eflags;
     flags = i.op == Op::STAC ? flags | eflags::ac : flags & ~eflags::ac;
-    core.update_mode();
+    core.update_privilege();
     return true;
 }
 
