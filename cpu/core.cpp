@@ -9,6 +9,8 @@ namespace mynah {
 
 namespace {
 
+constexpr u64 kFourGib = u64{1} << 32;
+
 bool canonical(u64 a) {
     return sign_extend(a, 48) == a;
 }
@@ -55,6 +57,31 @@ void Core::update_mode(Changed which) {
     mode.code_size = code64 ? 8 : cs.big() && !mode.v8086 ? 4 : 2;
     mode.stack_size = code64 ? 8 : ss.big() && !mode.v8086 ? 4 : 2;
 
+    if (which == Changed::anything) update_controls();
+    update_privilege();
+
+    linear_mask_ = code64 ? ~u64{0} : 0xFFFFFFFF;
+    alignment_checks_ = mode.cpl == 3 && (state.cr0 & cr0::am) && (state.eflags & eflags::ac);
+    const bool same_rules = code64 == shortcuts_code64_ && mode.descriptors() == shortcuts_descriptors_ &&
+                            !alignment_checks_ && !data_breakpoints_ && !checked;
+    shortcuts_code64_ = code64;
+    shortcuts_descriptors_ = mode.descriptors();
+    if (same_rules && which == Changed::stack_and_code) {
+        refresh_shortcut(static_cast<unsigned>(Seg::cs));
+        refresh_shortcut(static_cast<unsigned>(Seg::ss));
+    } else {
+        for (unsigned n = 0; n < 6; ++n) refresh_shortcut(n);
+    }
+    code_end = code64 ? ~u64{0} : u64{cs.limit} + 1;
+    rip_mask = code64 ? ~u64{0} : mode.code_size == 2 && cs.limit <= 0xFFFF ? 0xFFFF : 0xFFFFFFFF;
+    block_key = mode.code_size | mode.stack_size << 4 | (mode.descriptors() ? 0x100u : 0u);
+    decode_mode.code_size = mode.code_size;
+    decode_mode.descriptors = mode.descriptors();
+    ++accelerated.mode_changes;
+    attention = true;
+}
+
+void Core::update_controls() {
     PagingControls p;
     p.cr3 = state.cr3;
     p.paging = state.cr0 & cr0::pg;
@@ -70,30 +97,11 @@ void Core::update_mode(Changed which) {
     p.physical_bits = model.physical_bits;
     p.gib_pages = model.has(Feature::pdpe1gb);
     if (!(p == mmu.controls())) mmu.set_controls(p);
-    update_privilege();
-
-    linear_mask_ = code64 ? ~u64{0} : 0xFFFFFFFF;
-    alignment_checks_ = mode.cpl == 3 && (state.cr0 & cr0::am) && (state.eflags & eflags::ac);
     data_breakpoints_ = false;
     for (unsigned n = 0; n < 4; ++n) {
         const bool enabled = state.dr[7] >> (2 * n) & 3;
         if (enabled && (state.dr[7] >> (16 + 4 * n) & 1)) data_breakpoints_ = true;
     }
-    const bool same_rules = code64 == shortcuts_code64_ && mode.descriptors() == shortcuts_descriptors_ &&
-                            !alignment_checks_ && !data_breakpoints_ && !checked;
-    shortcuts_code64_ = code64;
-    shortcuts_descriptors_ = mode.descriptors();
-    for (unsigned n = 0; n < 6; ++n) {
-        const bool changed = n == static_cast<unsigned>(Seg::cs) || n == static_cast<unsigned>(Seg::ss);
-        if (changed || !same_rules || which == Changed::anything) refresh_shortcut(n);
-    }
-    code_end = code64 ? ~u64{0} : u64{cs.limit} + 1;
-    rip_mask = code64 ? ~u64{0} : mode.code_size == 2 && cs.limit <= 0xFFFF ? 0xFFFF : 0xFFFFFFFF;
-    block_key = mode.code_size | mode.stack_size << 4 | (mode.descriptors() ? 0x100u : 0u);
-    decode_mode.code_size = mode.code_size;
-    decode_mode.descriptors = mode.descriptors();
-    ++accelerated.mode_changes;
-    attention = true;
 }
 
 void Core::update_privilege() {
@@ -123,15 +131,19 @@ void Core::refresh_shortcut(unsigned n) {
     }
     c.read_end = read && !check_each ? end : 0;
     c.write_end = write && !check_each ? end : 0;
+    const bool code = n == static_cast<unsigned>(Seg::cs);
+    const bool flat = c.base == 0 && c.read_end >= kFourGib && (code || c.write_end >= kFourGib);
+    flat_segments_ = static_cast<u8>((flat_segments_ & ~(1u << n)) | (flat ? 1u << n : 0));
 }
 
 void Core::update_segment(Seg s) {
     // CS and SS decide more than what may be accessed.
-    if (s == Seg::cs || s == Seg::ss) return update_mode();
+    if (s == Seg::cs || s == Seg::ss) return update_mode(Changed::stack_and_code);
     const unsigned n = static_cast<unsigned>(s);
     const SegShortcut before = shortcuts_[n];
     refresh_shortcut(n);
-    if (shortcuts_[n] == before) return;
+    // Of FS and GS nobody assumes anything.
+    if (shortcuts_[n] == before || s == Seg::fs || s == Seg::gs) return;
     ++accelerated.mode_changes;
     attention = true;
 }
@@ -308,6 +320,22 @@ bool Core::load_for_update_miss(Seg s, u64 offset, unsigned size) {
 
 void Core::update_miss(unsigned size) {
     (void)store_slow(linear_, scratch_.data(), size, mmu.privilege());
+}
+
+Core::WatchedSpan Core::watched_span(Seg s, u64 offset, u64 bytes) {
+    sync();
+    if (!spans_write(s, offset, bytes)) return {};
+    const u64 linear = linear_of(s, offset);
+    if ((linear & kPageMask) + bytes > kPageSize) return {};
+    const Translation t = mmu.translate(linear, Access::write, mmu.privilege());
+    if (!t.ok) return {};
+    u8* const page = memory.write_target(t.address & ~kPageMask).host;
+    if (page == nullptr) return {};
+    for (const u64 code : {code_linear(rip), code_linear(next_rip - 1)}) {
+        const u8* const running = mmu.fast_fetch(code & ~kPageMask);
+        if (running == nullptr || running == page) return {};
+    }
+    return {page + (t.address & kPageMask), t.address};
 }
 
 u64 Core::stack_pointer() const {

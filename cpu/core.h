@@ -63,6 +63,13 @@ class Core {
     [[gnu::cold]] bool raise(Vector vector, u32 error_code);
     [[gnu::cold]] bool raise(const Fault& f);
 
+    // Deliveries of faults without an instruction between them.
+    struct Storm {
+        u64 at = 0;  // `retired` at the last one
+        u32 deliveries = 0;
+    };
+    Storm storm;
+
     // --- events. Set by pins and by instructions; the run loop looks between instructions when it is set.
     // ---
     bool attention = false;
@@ -192,6 +199,15 @@ class Core {
         return offset + bytes <= shortcuts_[static_cast<unsigned>(s)].write_end;
     }
 
+    // RAM that a span of `bytes` within a page may be stored to at once though somebody watches the frame: they
+    // are told by span_stored(). Null: not that simple, or the running code is in there.
+    struct WatchedSpan {
+        u8* host = nullptr;
+        PhysicalAddress address = 0;
+    };
+    [[gnu::cold]] WatchedSpan watched_span(Seg s, u64 offset, u64 bytes);
+    void span_stored(const WatchedSpan& span, u64 bytes) { memory.notify_written(span.address, bytes); }
+
     // --- operands ---
     // Offset of the memory operand, cut to the address size.
     u64 effective_address(const Insn& i) const {
@@ -268,12 +284,14 @@ class Core {
         u64 write_end = 0;
         bool operator==(const SegShortcut&) const = default;
     };
+    // A bit for each that has base 0 and no end below 4 GiB, for reads and writes (CS: for reads).
+    u8 flat_segments() const { return flat_segments_; }
     const SegShortcut& shortcut(Seg s) const { return shortcuts_[static_cast<unsigned>(s)]; }
 
     // Belongs to an accelerator. It lies here because generated code reaches all state from one base.
     struct Accelerated {
         u64 budget = 0;  // instructions left, less those charged ahead
-        u64 space = 0;   // what jump targets were looked up for: code epoch and mode
+        u64 space = 0;   // what jump targets were looked up for, in bits 48-62
         const void* targets = nullptr;
         u64 value[4]{};      // scratch
         u64 host_stack = 0;  // its pointer when code was entered
@@ -288,6 +306,7 @@ class Core {
     Accelerated accelerated;
 
   private:
+    void update_controls();
     void refresh_shortcut(unsigned n);
     // As linear(), into linear_.
     [[nodiscard]] bool linear_miss(Seg s, u64 offset, unsigned size, Access access);
@@ -305,6 +324,7 @@ class Core {
     bool alignment_checks_ = false;
     bool shortcuts_code64_ = false;
     bool shortcuts_descriptors_ = false;
+    u8 flat_segments_ = 0;
     alignas(16) std::array<u8, 64> scratch_{};
 };
 

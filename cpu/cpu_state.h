@@ -36,6 +36,7 @@ struct SegmentRegister {
     unsigned rpl() const { return selector & 3; }
 
     void visit(Archive& ar) { ar.all(selector, attributes, limit, base); }
+    bool operator==(const SegmentRegister&) const = default;
 };
 
 struct DescriptorTable {

@@ -23,13 +23,6 @@ constexpr u64 kMostAtOnce = 128 * 1024;
 // itself.
 constexpr u32 kFewKills = 2;
 
-// A bijection whose values differ in all bits, RIP's included.
-u64 mix(u64 v) {
-    v = (v ^ v >> 30) * 0xBF58476D1CE4E5B9;
-    v = (v ^ v >> 27) * 0x94D049BB133111EB;
-    return v ^ v >> 31;
-}
-
 }  // namespace
 
 JitEngine::JitEngine(Core& core, PhysicalMap& memory, HostCode code)
@@ -95,51 +88,48 @@ bool JitEngine::state_in_reach() {
 
 void JitEngine::generate_thunks() {
     encoder_.start(code_.writable(), code_.writable() + code_.size());
-    const x64::Callouts callouts{on_miss, on_interpret, on_attend, on_lookup, on_link, on_load_x87};
+    const x64::Callouts callouts{on_miss, on_interpret, on_transfer, on_attend, on_lookup, on_link, on_load_x87};
     thunks_ = x64::generate_thunks(encoder_, code_.executable() - code_.writable(), offsets_, callouts, this);
     thunk_end_ = align_up(static_cast<u64>(encoder_.offset()), 64);
 }
 
 // --- modes ---
 
-ModeBits JitEngine::mode_bits() const {
+u32 JitEngine::mode_number() const {
+    constexpr auto bit = [](Seg seg) { return 1u << static_cast<unsigned>(seg); };
+    constexpr u32 kData = bit(Seg::ds) | bit(Seg::es) | bit(Seg::ss);
     const Core& c = core_;
     const bool code64 = c.mode.code64();
-    const auto flat = [&](Seg s, bool write) {
-        const Core::SegShortcut& k = c.shortcut(s);
-        return k.base == 0 && k.read_end >= kFourGib && (!write || k.write_end >= kFourGib);
-    };
+    const u32 flat = c.flat_segments();
+    return c.block_key | (c.mode.cpl == 0 && !c.mode.v8086 ? kSupervisor : 0) |
+           (code64 || (flat & kData) == kData ? kFlat : 0) | (code64 || (flat & bit(Seg::cs)) ? kFlatCs : 0) |
+           units();
+}
+
+ModeBits JitEngine::mode_bits(u32 number) const {
     ModeBits m;
-    m.code_size = c.mode.code_size;
-    m.stack_size = c.mode.stack_size;
-    m.descriptors = c.mode.descriptors();
-    m.supervisor = c.mode.cpl == 0 && !c.mode.v8086;
-    m.flat = code64 || (flat(Seg::ds, true) && flat(Seg::es, true) && flat(Seg::ss, true));
-    m.flat_cs = code64 || flat(Seg::cs, false);
-    const CpuState& s = c.state;
-    m.sse = sse_native();
-    m.avx = m.sse && (s.cr4 & cr4::osxsave) && (s.xcr0 & 6) == 6;
-    m.x87 = x87_native();
-    m.fdp = !c.model.has(Feature::fdp_excptn_only);
+    m.code_size = number & 15;
+    m.stack_size = number >> 4 & 15;
+    m.descriptors = number & 0x100;
+    m.supervisor = number & kSupervisor;
+    m.flat = number & kFlat;
+    m.flat_cs = number & kFlatCs;
+    m.sse = number & kSse;
+    m.avx = number & kAvx;
+    m.x87 = number & kX87;
+    m.fdp = !core_.model.has(Feature::fdp_excptn_only);
     return m;
 }
 
-bool JitEngine::sse_native() const {
-    const CpuState& s = core_.state;
-    const bool enabled = (s.cr0 & (cr0::em | cr0::ts)) == 0 && (s.cr4 & cr4::osfxsr);
-    return enabled && (s.mxcsr & 0x1F80) == 0x1F80;
-}
-
-bool JitEngine::x87_native() const {
-    const CpuState& s = core_.state;
-    const bool masked = (s.x87.control & x87::sw::exceptions) == x87::sw::exceptions;
-    return masked && (s.cr0 & (cr0::em | cr0::ts)) == 0 && !(s.x87.status & x87::sw::summary);
-}
-
 // LDMXCSR, FLDCW and many others, here or in the interpreter.
-bool JitEngine::units_changed() const {
-    const ModeBits& m = modes_[mode_];
-    return m.sse != sse_native() || m.x87 != x87_native();
+u32 JitEngine::units() const {
+    const CpuState& s = core_.state;
+    if (s.cr0 & (cr0::em | cr0::ts)) return 0;
+    const bool sse = (s.cr4 & cr4::osfxsr) && (s.mxcsr & 0x1F80) == 0x1F80;
+    const bool avx = sse && (s.cr4 & cr4::osxsave) && (s.xcr0 & 6) == 6;
+    const bool masked = (s.x87.control & x87::sw::exceptions) == x87::sw::exceptions;
+    const bool x87 = masked && !(s.x87.status & x87::sw::summary);
+    return (sse ? kSse : 0) | (avx ? kAvx : 0) | (x87 ? kX87 : 0);
 }
 
 void JitEngine::load_x87() {
@@ -176,34 +166,49 @@ bool JitEngine::translatable() const {
     return c.code_end == (c.mode.code_size == 2 ? 0x10000 : kFourGib);
 }
 
-u32 JitEngine::mode_index() {
-    const ModeBits m = mode_bits();
-    for (u32 n = 0; n < modes_.size(); ++n) {
-        if (modes_[n] == m) return n;
-    }
-    modes_.push_back(m);
-    return static_cast<u32>(modes_.size() - 1);
-}
-
 void JitEngine::renew_space() {
     Core::Accelerated& a = core_.accelerated;
     if (mode_seen_ != a.mode_changes || units_changed()) {
         mode_seen_ = a.mode_changes;
-        mode_ = mode_index();
+        mode_ = mode_number();
     } else if (epoch_seen_ == core_.mmu.code_epoch()) {
         return;
     }
     epoch_seen_ = core_.mmu.code_epoch();
-    const u64 space = mix(epoch_seen_ << 12 | (mode_ & 0xFFF));
-    if (space == a.space) return;
-    a.space = space;
-    const auto known = std::ranges::find(spaces_, space);
-    size_t n = static_cast<size_t>(known - spaces_.begin());
-    if (known == spaces_.end()) {
-        n = next_space_++ % kSpaces;
-        spaces_[n] = space;
+    const Space space{epoch_seen_, core_.shortcut(Seg::cs).base, mode_};
+    if (!(space == spaces_[recent_spaces_[0]])) choose_targets(space);
+}
+
+void JitEngine::choose_targets(const Space& space) {
+    // Two take turns, as a program and its kernel.
+    size_t n = recent_spaces_[1];
+    if (!(spaces_[n] == space)) {
+        const auto known = std::ranges::find(spaces_, space);
+        n = static_cast<size_t>(known - spaces_.begin());
+        if (known == spaces_.end()) {
+            n = next_space_++ % kSpaces;
+            spaces_[n] = space;
+            space_keys_[n] = new_space_key();
+        }
     }
-    a.targets = &targets_[n * x64::kTargets];
+    recent_spaces_ = {n, recent_spaces_[0]};
+    core_.accelerated.space = space_keys_[n];
+    core_.accelerated.targets = &targets_[n * x64::kTargets];
+}
+
+u64 JitEngine::new_space_key() {
+    // Canonical addresses that differ from each other by keys of 15 bits up there are never the same, and none
+    // is 0, which an empty entry has.
+    constexpr unsigned kShift = 48;
+    constexpr u64 kLast = 0x7FFF;
+    if (++last_key_ > kLast) {
+        last_key_ = 1;
+        std::ranges::fill(targets_, x64::Target{});
+        spaces_.fill({});
+        // The host's stack has keys, too.
+        if (running_) core_.attention = unwind_ = true;
+    }
+    return last_key_ << kShift;
 }
 
 // --- entering ---

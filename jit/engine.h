@@ -48,31 +48,46 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     const JitCounters& counters() const { return counters_; }
 
   private:
+    // In which RIP alone tells what runs there.
+    struct Space {
+        u64 epoch = 0;  // Mmu::code_epoch()
+        u64 cs_base = 0;
+        u32 mode = 0;
+        bool operator==(const Space&) const = default;
+    };
+
     JitEngine(Core& core, PhysicalMap& memory, HostCode code);
 
     // What translated code calls out to.
     static x64::Outcome on_miss(void* self, u32 site, u64 linear);
     static x64::Outcome on_interpret(void* self, u32 site);
+    static const u8* on_transfer(void* self, u32 site);
     static x64::Outcome on_attend(void* self, u32 site);
     static const u8* on_lookup(void* self);
     static const u8* on_link(void* self, u32 link);
     static void on_load_x87(void* self);
     x64::Outcome miss(const CallSite& site, u64 linear);
     x64::Outcome interpret(const CallSite& site);
+    const u8* transfer(const CallSite& site);
+    // Executes the site's instruction; state, `retired` and the stored flags are exact.
+    void execute(const CallSite& site);
     // At an instruction boundary: state, `retired` and budget are exact. Into other code, or out.
     x64::Outcome go_on();
     const u8* lookup(u64 rip);
     const u8* link(Link& l);
+    void remember_target(u64 rip, const u8* code);
 
     bool state_in_reach();
     void generate_thunks();
-    u32 mode_index();
     void renew_space();
-    ModeBits mode_bits() const;
-    // Of ModeBits, what follows from more than Core::update_mode() sees.
-    bool sse_native() const;
-    bool x87_native() const;
-    bool units_changed() const;
+    void choose_targets(const Space& space);
+    u64 new_space_key();
+    // The current mode's number, and what it stands for.
+    u32 mode_number() const;
+    ModeBits mode_bits(u32 number) const;
+    // The part of it that follows from more than Core::update_mode() sees.
+    u32 units() const;
+    bool units_changed() const { return units() != (mode_ & kUnits); }
     void load_x87();
     void store_x87();
     // FIP and its kin of what translated code left behind; before selectors change.
@@ -119,15 +134,21 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     // A table of targets for each of the spaces used last: processes that take turns keep theirs.
     static constexpr size_t kSpaces = 16;
     std::vector<x64::Target> targets_;
-    std::array<u64, kSpaces> spaces_{};
+    std::array<Space, kSpaces> spaces_{};
+    std::array<u64, kSpaces> space_keys_{};
+    u64 last_key_ = 0;
     size_t next_space_ = 0;
+    std::array<size_t, 2> recent_spaces_{};  // the current one first
     std::vector<CallSite> sites_;
     std::deque<Link> links_;
     std::vector<std::unique_ptr<Region>> regions_;
     RegionTable found_;
     std::unordered_map<PhysicalAddress, Page> pages_;
-    std::vector<ModeBits> modes_;
-    u32 mode_ = 0;         // index of the current one
+    // Bits of a mode's number beyond those of Core::block_key.
+    static constexpr u32 kSupervisor = 1 << 9, kFlat = 1 << 10, kFlatCs = 1 << 11;
+    static constexpr u32 kSse = 1 << 12, kAvx = 1 << 13, kX87 = 1 << 14, kUnits = kSse | kAvx | kX87;
+    static constexpr unsigned kModeWidth = 15;
+    u32 mode_ = 0;         // number of the current one
     u32 mode_seen_ = ~0u;  // Core::Accelerated::mode_changes at that time
     u64 epoch_seen_ = 0;
     u64 limit_ = 0;        // of `retired`: where the code that runs leaves at the latest

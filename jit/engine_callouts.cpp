@@ -23,6 +23,10 @@ x64::Outcome JitEngine::on_interpret(void* self, u32 site) {
     JitEngine& e = *static_cast<JitEngine*>(self);
     return e.interpret(e.sites_[site]);
 }
+const u8* JitEngine::on_transfer(void* self, u32 site) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.transfer(e.sites_[site]);
+}
 x64::Outcome JitEngine::on_attend(void* self, u32 site) {
     JitEngine& e = *static_cast<JitEngine*>(self);
     Core& c = e.core_;
@@ -84,7 +88,7 @@ u8* JitEngine::beside_code(u64 linear, u64 length) {
     return page == nullptr ? nullptr : page + (t.address & kPageMask);
 }
 
-x64::Outcome JitEngine::interpret(const CallSite& site) {
+void JitEngine::execute(const CallSite& site) {
     Core& c = core_;
     Core::Accelerated& a = c.accelerated;
     ++counters_.interpreted;
@@ -99,7 +103,6 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
     c.rip = rip;
     c.next_rip = rip + e.insn.length;
     c.retired = limit_ - a.budget - site.given_back;
-    const u64 behind = c.next_rip;
     const bool handler = e.step == call_handler || e.step == call_handler_last;
     c.block_rip = rip;
     c.block_retired = c.retired;
@@ -131,6 +134,14 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
     }
     a.flags = pack_flags(c.state.flags.get());
     if (units && units_changed()) ++a.mode_changes;
+}
+
+x64::Outcome JitEngine::interpret(const CallSite& site) {
+    Core& c = core_;
+    Core::Accelerated& a = c.accelerated;
+    execute(site);
+    const Entry& e = site.region->insns[site.insn];
+    const u64 behind = site.region->rip_of(e) + e.insn.length;
     const u64 given_back = site.given_back - 1;
     const bool straight = !c.faulted && !c.attention && c.state.rip == (behind & c.rip_mask) &&
                           limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes;
@@ -144,20 +155,59 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
     return {x64::Outcome::behind};
 }
 
+const u8* JitEngine::transfer(const CallSite& site) {
+    execute(site);
+    core_.accelerated.budget = limit_ - core_.retired;
+    const x64::Outcome o = go_on();
+    return o.kind == x64::Outcome::jump ? reinterpret_cast<const u8*>(o.value) : nullptr;
+}
+
 x64::Outcome JitEngine::go_on() {
     Core& c = core_;
     constexpr x64::Outcome kLeave{x64::Outcome::leave};
+    if (c.faulted && !flush_ && !unwind_) {
+        // A storm is the run loop's, and so is a shutdown.
+        if (c.storm.at == c.retired || !deliver_latched(c)) {
+            c.attention = true;
+            return kLeave;
+        }
+        c.accelerated.budget = limit_ - c.retired;
+        c.accelerated.flags = pack_flags(c.state.flags.get());
+    }
+    // RF means nothing without breakpoints, and any instruction clears it.
+    u32& eflags = c.state.eflags;
+    const u32 rf = (c.state.dr[7] & 0xFF) == 0 ? eflags & eflags::rf : 0;
+    eflags &= ~rf;
     if (flush_ || unwind_ || c.stop_at != stop_at_ || c.retired >= limit_ || !nothing_to_attend(c)) {
+        eflags |= rf;
         c.attention = true;
         return kLeave;
     }
     c.attention = false;
     renew_space();
-    const u8* host = translatable() ? fetch(c.state.rip, nullptr) : nullptr;
-    if (host == nullptr || c.attention) return kLeave;
-    const Found f = find(host, c.state.rip);
-    if (f.code == nullptr || limit_ - c.retired < f.need) return kLeave;
-    return {x64::Outcome::jump, reinterpret_cast<u64>(f.code)};
+    if (translatable()) {
+        const u64 rip = c.state.rip;
+        const auto* targets = static_cast<const x64::Target*>(c.accelerated.targets);
+        const x64::Target& t = targets[x64::target_index(rip)];
+        // Its code looks at the budget itself, and leaves if that is too small.
+        if (t.key == (rip ^ c.accelerated.space) && rf == 0)
+            return {x64::Outcome::jump, reinterpret_cast<u64>(t.code)};
+        const u8* host = fetch(rip, nullptr);
+        const Found f = host == nullptr ? Found{} : find(host, rip);
+        if (f.code != nullptr && !c.attention && limit_ - c.retired >= f.need) {
+            remember_target(rip, f.code);
+            return {x64::Outcome::jump, reinterpret_cast<u64>(f.code)};
+        }
+    }
+    eflags |= rf;
+    if (rf != 0) c.attention = true;
+    return kLeave;
+}
+
+void JitEngine::remember_target(u64 rip, const u8* code) {
+    const Core::Accelerated& a = core_.accelerated;
+    const auto table = static_cast<const x64::Target*>(a.targets) - targets_.data();
+    targets_[static_cast<size_t>(table) + x64::target_index(rip)] = {rip ^ a.space, code};
 }
 
 const u8* JitEngine::lookup(u64 rip) {
@@ -167,9 +217,7 @@ const u8* JitEngine::lookup(u64 rip) {
     if (host == nullptr || core_.attention || flush_) return nullptr;
     const Found f = find(host, rip);
     if (f.code == nullptr) return nullptr;
-    const Core::Accelerated& a = core_.accelerated;
-    const auto table = static_cast<const x64::Target*>(a.targets) - targets_.data();
-    targets_[static_cast<size_t>(table) + x64::target_index(rip)] = {rip ^ a.space, f.code};
+    remember_target(rip, f.code);
     return f.code;
 }
 

@@ -32,7 +32,7 @@ void JitEngine::name_for_perf(const Region& r) {
 
 void JitEngine::log_code(const Region& r) const {
     const Log& log = core_.log;
-    const unsigned bits = modes_[r.key.mode].code_size * 8u;
+    const unsigned bits = mode_bits(r.key.mode).code_size * 8u;
     core_.log.write(fmt::format("region at {:x}, {} instructions, {} bytes of code", r.key.rip,
                                 r.insns.size(), r.code_bytes));
     const u8* page = r.key.host - (r.key.rip - r.page_rip);

@@ -46,7 +46,7 @@ Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
     region->key = {host, rip, mode_};
     region->frame = address - offset;
     region->page_rip = rip - offset;
-    if (!find_region(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, modes_[mode_]))
+    if (!find_region(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, mode_bits(mode_)))
         return nullptr;
     return make(std::move(region));
 }
@@ -66,7 +66,7 @@ Region* JitEngine::translate_straddling(const u8* host, PhysicalAddress address,
     std::array<u8, 15> bytes;
     std::copy_n(host, here, bytes.data());
     std::copy_n(region->next_host, bytes.size() - here, bytes.data() + here);
-    if (!straddling_region(*region, bytes, static_cast<u32>(offset), c.decode_mode, modes_[mode_]))
+    if (!straddling_region(*region, bytes, static_cast<u32>(offset), c.decode_mode, mode_bits(mode_)))
         return nullptr;
     return make(std::move(region));
 }
@@ -75,7 +75,7 @@ Region* JitEngine::make(std::unique_ptr<Region> region) {
     encoder_.start(code_.writable() + used_, code_.writable() + used_ + kMostCode);
     x64::Translator translator(
         {encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_});
-    if (!translator.translate(*region, modes_[mode_])) return nullptr;
+    if (!translator.translate(*region, mode_bits(mode_))) return nullptr;
     used_ = align_up(used_ + region->code_bytes, 16);
     const u8* host = region->key.host;
     const u64 rip = region->key.rip;

@@ -26,7 +26,7 @@ struct ModeBits {
 struct RegionKey {
     const u8* host = nullptr;  // of the first byte of code
     u64 rip = 0;
-    u32 mode = 0;  // index of the ModeBits
+    u32 mode = 0;  // number of the ModeBits
     bool operator==(const RegionKey&) const = default;
 };
 inline constexpr u32 kNoBlock = ~u32{0};

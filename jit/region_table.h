@@ -45,7 +45,7 @@ class RegionTable {
     };
 
     static size_t hash(const RegionKey& k) {
-        const u64 h = (reinterpret_cast<u64>(k.host) ^ k.rip * 31 ^ u64{k.mode} << 56) * 0x9E3779B97F4A7C15;
+        const u64 h = (reinterpret_cast<u64>(k.host) ^ k.rip * 31 ^ u64{k.mode} << 47) * 0x9E3779B97F4A7C15;
         return h ^ h >> 32;
     }
     void put(const RegionKey& key, const Found& found) {

@@ -44,7 +44,7 @@ class LocalApic final : public MmioHandler {
 
     // --- towards the core ---
     // An interrupt that the task priority lets through.
-    bool pending() const { return pending_vector() != 0; }
+    bool pending() const { return pending_; }
     // Takes it: from IRR to ISR; the spurious vector if there is none.
     u8 acknowledge();
     // Does the 8259A's INTR reach the core: APIC disabled, or LVT LINT0 in ExtINT mode and not masked?
@@ -87,7 +87,8 @@ class LocalApic final : public MmioHandler {
     bool software_enabled() const { return svr_ >> 8 & 1; }
     unsigned pending_vector() const;
     u8 processor_priority() const;
-    void changed() const {
+    void changed() {
+        pending_ = pending_vector() != 0;
         if (pins_.changed) pins_.changed();
     }
     void accept(u8 vector, bool level);
@@ -119,6 +120,7 @@ class LocalApic final : public MmioHandler {
     u32 dfr_ = ~0u;
     u32 svr_ = 0xFF;
     Bits isr_{}, tmr_{}, irr_{};
+    bool pending_ = false;
     u32 esr_ = 0, esr_latched_ = 0;
     u64 icr_ = 0;
     std::array<u32, kLvts> lvt_{};

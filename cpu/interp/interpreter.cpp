@@ -46,17 +46,11 @@ bool Interpreter::wakeable() const {
 
 Exit Interpreter::run(u64 budget) {
     Core& c = core_;
-    CpuState& s = c.state;
     c.stop_at = c.retired + budget;
     c.attention = true;
     for (;;) {
         if (c.faulted) {
-            c.faulted = false;
-            s.pending_debug = 0;
-            const Fault f = c.fault;
-            c.current = nullptr;
-            if (!deliver_fault(c, f)) return Exit::shutdown;
-            count_delivery();
+            if (!deliver_latched(c)) return Exit::shutdown;
             c.attention = true;
             continue;
         }
@@ -73,24 +67,12 @@ Exit Interpreter::run(u64 budget) {
     }
 }
 
-void Interpreter::count_delivery() {
-    Core& c = core_;
-    if (c.retired != storm_at_) {
-        storm_at_ = c.retired;
-        storm_ = 0;
-    }
-    if (++storm_ <= kStorm) return;
-    storm_at_ = ++c.retired;
-}
-
 void Interpreter::visit(Archive& ar) {
     if (ar.loading()) core_.exit_requested = false;
     // Deliveries at an earlier instruction count no more.
-    if (!ar.loading() && storm_at_ != core_.retired) {
-        storm_at_ = core_.retired;
-        storm_ = 0;
-    }
-    ar.all(storm_at_, storm_);
+    Core::Storm& storm = core_.storm;
+    if (!ar.loading() && storm.at != core_.retired) storm = {core_.retired, 0};
+    ar.all(storm.at, storm.deliveries);
 }
 
 std::optional<Exit> Interpreter::attend() {

@@ -30,12 +30,7 @@ class Interpreter {
     // turn a step's last call into a jump.
     static constexpr u64 kStretch = 4096;
 
-    // The delivery of a fault is no instruction, but a guest that does nothing else would stop time: from
-    // this many without an instruction between them on, each counts as one.
-    static constexpr u32 kStorm = 4096;
-
     std::optional<Exit> attend();
-    void count_delivery();
     bool take_interrupt();
     void run_blocks();
     void step_one();
@@ -55,8 +50,6 @@ class Interpreter {
     const bool tracing_;
     Accelerator* accelerator_ = nullptr;
     std::unordered_set<u64> seen_;  // instructions that in_asm has shown
-    u64 storm_at_ = 0;              // where `retired` stood at the last delivery
-    u32 storm_ = 0;                 // deliveries there
 };
 
 }  // namespace mynah

@@ -1,8 +1,28 @@
 #include "cpu/interp/interrupts.h"
 
 #include "cpu/apic/local_apic.h"
+#include "cpu/system/events.h"
 
 namespace mynah {
+
+namespace {
+
+// The delivery of a fault is no instruction, but a guest that does nothing else would stop time: from this many
+// without an instruction between them on, each counts as one.
+constexpr u32 kStorm = 4096;
+
+}  // namespace
+
+bool deliver_latched(Core& core) {
+    core.faulted = false;
+    core.state.pending_debug = 0;
+    core.current = nullptr;
+    if (!deliver_fault(core, core.fault)) return false;
+    Core::Storm& storm = core.storm;
+    if (core.retired != storm.at) storm = {core.retired, 0};
+    if (++storm.deliveries > kStorm) storm.at = ++core.retired;
+    return true;
+}
 
 bool interrupt_pending(const Core& core) {
     const LocalApic* apic = core.apic;

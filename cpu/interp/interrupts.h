@@ -9,6 +9,8 @@ namespace mynah {
 bool interrupt_pending(const Core& core);
 // Is there nothing for the run loop to do at this boundary, and may instructions go on without its care?
 bool nothing_to_attend(const Core& core);
+// Delivers the latched fault. False: shutdown.
+bool deliver_latched(Core& core);
 // Takes it: INTA to the 8259A, or from IRR to ISR.
 u8 acknowledge_interrupt(Core& core);
 

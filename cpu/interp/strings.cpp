@@ -78,6 +78,14 @@ bool repeat(String& s, One one, Many many, Done done) {
     }
 }
 
+// Where a span of `bytes` from `offset` on goes; downwards, its uppermost element. If somebody watches the
+// frame, `watched` has to be told.
+u8* target(const String& s, u64 offset, u64 bytes, Core::WatchedSpan& watched) {
+    if (u8* p = s.c.fast_store(Seg::es, offset, s.i.osize)) return p;
+    if (s.forward) watched = s.c.watched_span(Seg::es, offset, bytes);
+    return watched.host;
+}
+
 constexpr auto kNever = [] { return false; };
 constexpr auto kNoSpan = [](u64) -> u64 { return 0; };
 
@@ -97,12 +105,14 @@ bool movs(Core& c, const Insn& i) {
         [&](u64 most) -> u64 {
             const u64 from = s.source(), to = s.destination();
             const u8* p = c.fast_load(i.seg, from, sizeof(T));
-            u8* q = c.fast_store(Seg::es, to, sizeof(T));
-            if (p == nullptr || q == nullptr || most < 2) return 0;
+            if (p == nullptr || most < 2) return 0;
             u64 n = std::min({most, span_in_page(s, from, c.linear_of(i.seg, from)),
                               span_in_page(s, to, c.linear_of(Seg::es, to))});
             if (n < 2) return 0;
             const u64 bytes = n * sizeof(T);
+            Core::WatchedSpan watched;
+            u8* const q = target(s, to, bytes, watched);
+            if (q == nullptr) return 0;
             if (s.forward) {
                 if (!c.spans_read(i.seg, from, bytes) || !c.spans_write(Seg::es, to, bytes)) return 0;
                 if (q >= p + bytes || p >= q + bytes) {
@@ -113,6 +123,7 @@ bool movs(Core& c, const Insn& i) {
             } else {
                 for (u64 k = 0; k < n; ++k) store_le<T>(q - k * sizeof(T), load_le<T>(p - k * sizeof(T)));
             }
+            if (watched.host != nullptr) c.span_stored(watched, bytes);
             s.advance_source(n);
             s.advance_destination(n);
             return n;
@@ -133,10 +144,12 @@ bool stos(Core& c, const Insn& i) {
         },
         [&](u64 most) -> u64 {
             const u64 to = s.destination();
-            u8* q = c.fast_store(Seg::es, to, sizeof(T));
-            if (q == nullptr || most < 2) return 0;
+            if (most < 2) return 0;
             const u64 n = std::min(most, span_in_page(s, to, c.linear_of(Seg::es, to)));
             if (n < 2) return 0;
+            Core::WatchedSpan watched;
+            u8* q = target(s, to, n * sizeof(T), watched);
+            if (q == nullptr) return 0;
             if (s.forward) {
                 if (!c.spans_write(Seg::es, to, n * sizeof(T))) return 0;
             } else {
@@ -147,6 +160,7 @@ bool stos(Core& c, const Insn& i) {
             } else {
                 for (u64 k = 0; k < n; ++k) store_le<T>(q + k * sizeof(T), v);
             }
+            if (watched.host != nullptr) c.span_stored(watched, n * sizeof(T));
             s.advance_destination(n);
             return n;
         },

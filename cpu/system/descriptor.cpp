@@ -176,10 +176,12 @@ bool load_segment(Core& core, Seg seg, u16 selector) {
 void drop_inner_segments(Core& core, unsigned cpl) {
     for (const Seg s : {Seg::es, Seg::ds, Seg::fs, Seg::gs}) {
         SegmentRegister& r = core.state.seg(s);
+        const SegmentRegister before = r;
         const bool conforming = r.is_code() && r.conforming_or_expand_down();
         if (r.present() && r.code_or_data() && !conforming && r.dpl() < cpl) r = null_register(0, 0);
         // A null selector with RPL below CPL is made a plain null by hardware.
         if (!r.present() && null_selector(r.selector)) r.selector = 0;
+        if (!(r == before)) core.update_segment(s);
     }
 }
 

@@ -181,7 +181,7 @@ bool far_jump(Core& core, u16 selector, u64 offset) {
         if (offset > s.seg(Seg::cs).limit) return core.raise(Vector::gp, 0);
         load_real_segment(core, Seg::cs, selector);
         core.next_rip = offset;
-        core.update_mode();
+        core.update_mode(Core::Changed::stack_and_code);
         return true;
     }
     Descriptor d;
@@ -226,7 +226,7 @@ bool far_call(Core& core, u16 selector, u64 offset, unsigned osize) {
         core.set_stack_pointer(frame.sp());
         load_real_segment(core, Seg::cs, selector);
         core.next_rip = offset;
-        core.update_mode();
+        core.update_mode(Core::Changed::stack_and_code);
         return true;
     }
     Descriptor d;
@@ -267,7 +267,7 @@ bool far_return(Core& core, unsigned osize, u64 extra) {
         core.set_stack_pointer(stack.sp());
         load_real_segment(core, Seg::cs, selector);
         core.next_rip = rip;
-        core.update_mode();
+        core.update_mode(Core::Changed::stack_and_code);
         return true;
     }
     const unsigned cpl = core.cpl(), rpl = selector & 3;

@@ -67,7 +67,7 @@ bool deliver_real(Core& core, const Event& e) {
     clear_flags(core, cleared);
     load_real_segment(core, Seg::cs, static_cast<u16>(target >> 16));
     core.next_rip = s.rip = ip;
-    core.update_mode();
+    core.update_mode(Core::Changed::stack_and_code);
     return true;
 }
 

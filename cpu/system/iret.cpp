@@ -49,7 +49,7 @@ bool return_real(Core& core, unsigned osize) {
     load_real_segment(core, Seg::cs, static_cast<u16>(cs));
     load_flags(core, flags, mask);
     core.next_rip = rip;
-    core.update_mode();
+    core.update_mode(Core::Changed::stack_and_code);
     return true;
 }
 

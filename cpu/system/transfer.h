@@ -38,11 +38,11 @@ bool switch_task(Core& core, u16 selector, const TaskSwitch& how);
 // Error code of faults that a selector in the TSS or task gate causes: the vector differs by reason.
 bool task_gate(Core& core, u16 tss_selector, const TaskSwitch& how);
 
-// Completes a transfer: CS, target, mode.
+// Completes a transfer: CS, target, mode. SS and EFLAGS may be new, too.
 inline bool enter_code(Core& core, const SegmentRegister& cs, u64 rip) {
     core.state.seg(Seg::cs) = cs;
     core.next_rip = rip;
-    core.update_mode();
+    core.update_mode(Core::Changed::stack_and_code);
     return true;
 }
 

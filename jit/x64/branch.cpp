@@ -16,6 +16,24 @@ bool canonical(u64 a) {
     return sign_extend(a, 48) == a;
 }
 
+// Sensitive transfers of control: what comes next is in another mode or segment.
+bool leads_elsewhere(Op op) {
+    switch (op) {
+        case Op::SYSCALL:
+        case Op::SYSRET:
+        case Op::SYSENTER:
+        case Op::SYSEXIT:
+        case Op::IRET:
+        case Op::INT:
+        case Op::JMP_FAR:
+        case Op::CALL_FAR:
+        case Op::RET_FAR:
+            return true;
+        default:
+            return false;
+    }
+}
+
 }  // namespace
 
 // The flags are in the state.
@@ -203,6 +221,13 @@ bool Translator::emit_branch(const Insn& i) {
     }
     const bool last = index_ + 1 == block_->count;
     if (!branch && (entry_->step != call_handler_last || !last)) return false;
+    if (leads_elsewhere(i.op)) {
+        write_pointers();
+        before_clobber();
+        e_.move_imm(RCX, new_site(0, false));
+        e_.jmp_to(e_.here() + delta_, thunks_.transfer);
+        return true;
+    }
     // The interpreter executes it; it comes back only if control goes on behind it.
     emit_interpret();
     go_on();

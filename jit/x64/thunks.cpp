@@ -76,6 +76,11 @@ class Generator {
         emit_stack_miss(t.miss, false);
         t.interpret = here();
         emit_callout(reinterpret_cast<const void*>(c_.interpret), false);
+        t.transfer = here();
+        store_guest();
+        e_.mov(RSI, RCX, false);
+        call(reinterpret_cast<const void*>(c_.transfer));
+        jump_or_leave();
         t.attend = here();
         emit_callout(reinterpret_cast<const void*>(c_.attend), false);
         t.load_x87 = here();

@@ -23,6 +23,8 @@ struct Callouts {
     Outcome (*miss)(void* context, u32 site, u64 linear);
     // Executes one instruction.
     Outcome (*interpret)(void* context, u32 site);
+    // The same of one that control never goes on behind: code of where it goes, or null: leave.
+    const u8* (*transfer)(void* context, u32 site);
     // The instruction is complete and an event may be due.
     Outcome (*attend)(void* context, u32 site);
     // Code of the jump target in state.rip, or null: leave.
@@ -48,7 +50,9 @@ struct Thunks {
     const u8* stack_write_miss = nullptr;
     // Called with the site's number in ECX; returns only to go on.
     const u8* interpret = nullptr;
-    // The same when an event may be due behind the site's instruction.
+    // Jumped to: the same for one that goes elsewhere.
+    const u8* transfer = nullptr;
+    // Called when an event may be due behind the site's instruction.
     const u8* attend = nullptr;
     // Called: loads the vector registers and MXCSR.
     const u8* load_vectors = nullptr;
