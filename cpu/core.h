@@ -98,6 +98,7 @@ class Core {
     // Gives FS or GS another base, in 64-bit code: nothing else depends on it.
     void set_base64(Seg s, u64 base) {
         state.seg(s).base = base;
+        state.seg(s).descriptor = 0;
         shortcuts_[static_cast<unsigned>(s)].base = base;
     }
 

@@ -80,7 +80,12 @@ bool JitEngine::state_in_reach() {
     offsets_.read_table = offset(&core_.mmu.table(Access::read));
     offsets_.write_table = offset(&core_.mmu.table(Access::write));
     offsets_.fetch_table = offset(&core_.mmu.table(Access::execute));
-    for (unsigned n = 0; n < 6; ++n) offsets_.selector[n] = offset(&s.segs[n].selector);
+    for (unsigned n = 0; n < 6; ++n) {
+        offsets_.selector[n] = offset(&s.segs[n].selector);
+        offsets_.descriptor[n] = offset(&s.segs[n].descriptor);
+    }
+    offsets_.gdt_base = offset(&s.gdtr.base);
+    offsets_.control = {offset(&s.cr0), 0, offset(&s.cr2), offset(&s.cr3), offset(&s.cr4)};
     for (unsigned n = 0; n < 8; ++n) offsets_.segment[n] = offset(&core_.shortcut(static_cast<Seg>(n)));
     a.targets = targets_.data();
     return fits;

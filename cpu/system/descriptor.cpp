@@ -169,6 +169,7 @@ bool load_segment(Core& core, Seg seg, u16 selector) {
     }
     if (!mark_accessed(core, d)) return false;
     core.state.seg(seg) = d.to_register(selector);
+    if (!(selector & 4)) core.state.seg(seg).descriptor = d.low;
     core.update_segment(seg);
     return true;
 }

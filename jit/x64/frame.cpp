@@ -297,9 +297,9 @@ void Translator::emit_stub(const Stub& s) {
                     e_.load(RAX, in_state(s_.value + 16));
                 }
                 e_.move_imm(RCX, s.site);
-                e_.call_to(e_.here() + delta_, !stack    ? thunks_.miss
-                                               : s.write ? thunks_.stack_write_miss
-                                                         : thunks_.stack_read_miss);
+                const Thunks::StackMiss& wide =
+                    sites_[s.site].size > 4 ? thunks_.stack_miss : thunks_.narrow_stack_miss;
+                e_.call_to(e_.here() + delta_, !stack ? thunks_.miss : s.write ? wide.write : wide.read);
                 e_.rr(plain(0x85, true), RAX, RAX);
                 e_.jcc(kNE, s.resume);
             } else {

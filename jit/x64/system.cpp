@@ -5,7 +5,7 @@
 namespace mynah::x64 {
 
 namespace {
-constexpr unsigned kOr = 1, kAnd = 4, kXor = 6;
+constexpr unsigned kAdd = 0, kOr = 1, kAnd = 4, kXor = 6, kCmp = 7;
 constexpr i32 kIf = static_cast<i32>(eflags::intr);
 }  // namespace
 
@@ -17,6 +17,30 @@ void Translator::attend_behind() {
     e_.jcc(kNE, s.here);
     e_.bind(s.resume);
     stubs_.push_back(s);
+}
+
+// Kernels load what is there already: the same selector, and in the GDT still what it was loaded from.
+bool Translator::reloads(unsigned seg) const {
+    const bool data = seg == static_cast<unsigned>(Seg::ds) || seg == static_cast<unsigned>(Seg::es) ||
+                      seg == static_cast<unsigned>(Seg::fs) || seg == static_cast<unsigned>(Seg::gs);
+    return data && mode_.supervisor && mode_.descriptors;
+}
+
+// ECX: the selector.
+void Translator::reload_segment(unsigned seg) {
+    const Label odd = whole_instead();
+    e_.rm({.byte = 0x3B, .word = true}, RCX, in_state(s_.selector[seg]));  // CMP
+    e_.jcc(kNE, odd);
+    e_.mov(RAX, RCX, false);
+    e_.alu_imm(kAnd, RAX, ~7, false);
+    e_.alu(kAdd, RAX, in_state(s_.gdt_base));
+    if (mode_.code_size != 8) e_.mov(RAX, RAX, false);
+    access_linear(8, false);
+    e_.load(RCX, at(RAX));
+    e_.rr(plain(0x85, true), RCX, RCX);
+    e_.jcc(kE, odd);
+    e_.alu(kCmp, RCX, in_state(s_.descriptor[seg]));
+    e_.jcc(kNE, odd);
 }
 
 bool Translator::emit_interrupt_flag(const Insn& i) {
@@ -34,6 +58,7 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
             e_.store(in_state(s_.kernel_gs_base), RAX);
             e_.store(in_state(s_.gs_base), RCX);
             e_.store(in_state(s_.segment[static_cast<unsigned>(Seg::gs)]), RCX);
+            e_.store_imm32(in_state(s_.descriptor[static_cast<unsigned>(Seg::gs)]), 0, true);
             return true;
         case Op::STI: {
             // Its shadow covers the next instruction, which must be charged together with it.
@@ -66,6 +91,30 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
             put_back(i.rm, RCX, size);
             return true;
         }
+        case Op::MOV_SREG_RM:
+            if (i.memory() || !reloads(i.reg)) return false;
+            before_clobber();
+            e_.rr({.byte = 0xB7, .map = 1}, RCX, value_of(i.rm, RCX));
+            reload_segment(i.reg);
+            return true;
+        case Op::POP_SREG: {
+            const unsigned seg = i.opcode >> 3 & 7;
+            if (!reloads(seg) || (size == 8) != (mode_.stack_size == 8)) return false;
+            access_stack(0, size, false);
+            e_.rm({.byte = 0xB7, .map = 1}, RCX, at(RAX));
+            reload_segment(seg);
+            move_stack_pointer(static_cast<i32>(size));
+            return true;
+        }
+        case Op::MOV_R_CR:
+            if (!mode_.supervisor || i.reg > 4 || i.reg == 1) return false;
+            {
+                const Reg to = home(i.rm) == kNoReg ? RCX : home(i.rm);
+                const bool wide = mode_.code_size == 8;
+                e_.load(to, in_state(s_.control[i.reg]), wide);
+                put_back(i.rm, RCX, wide ? 8 : 4);
+            }
+            return true;
         case Op::PUSHF:
             if (!(mode_.supervisor || mode_.code_size == 8) || size != mode_.stack_size || size == 2)
                 return false;

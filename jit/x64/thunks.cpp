@@ -1,5 +1,7 @@
 #include "jit/x64/thunks.h"
 
+#include <utility>
+
 #include "jit/x64/targets.h"
 #include "mmu/mmu.h"
 
@@ -70,10 +72,13 @@ class Generator {
         jump_or_leave();
         t.miss = here();
         emit_callout(reinterpret_cast<const void*>(c_.miss), true);
-        t.stack_read_miss = here();
-        emit_stack_miss(t.miss, true);
-        t.stack_write_miss = here();
-        emit_stack_miss(t.miss, false);
+        for (const auto& [thunks, widest] :
+             {std::pair{&t.stack_miss, kWidest}, std::pair{&t.narrow_stack_miss, 4}}) {
+            thunks->read = here();
+            emit_stack_miss(t.miss, true, widest);
+            thunks->write = here();
+            emit_stack_miss(t.miss, false, widest);
+        }
         t.interpret = here();
         emit_callout(reinterpret_cast<const void*>(c_.interpret), false);
         t.transfer = here();
@@ -148,20 +153,20 @@ class Generator {
     }
 
     // RAX: linear address; leaves the entry in RCX and the offset in RAX, or jumps.
-    void look_up(i32 table, Label miss) {
+    void look_up(i32 table, i32 widest, Label miss) {
         e_.rorx(RCX, RAX, 8, false);
         e_.alu(kAnd, RCX, in_state(table + 8), false);
         e_.alu(kAdd, RCX, in_state(table));
         e_.alu(kSub, RAX, at(RCX));
-        e_.alu_imm(kCmp, RAX, static_cast<i32>(kPageSize - kWidest));
+        e_.alu_imm(kCmp, RAX, static_cast<i32>(kPageSize) - widest);
         e_.jcc(kA, miss);
     }
-    void emit_stack_miss(const u8* miss_thunk, bool read) {
+    void emit_stack_miss(const u8* miss_thunk, bool read, i32 widest) {
         const Label none = e_.label();
         e_.alu(kAdd, RAX, in_state(s_.stack_page));
         e_.store(in_state(s_.value + 24), RCX);
         const Label no_write = e_.label();
-        look_up(s_.write_table, no_write);
+        look_up(s_.write_table, widest, no_write);
         e_.store(in_state(s_.value + 16), RAX);
         e_.load(RAX, at(RCX));
         e_.store(in_state(s_.stack_page), RAX);
@@ -173,7 +178,7 @@ class Generator {
         e_.bind(no_write);
         if (read) {
             e_.alu(kAdd, RAX, at(RCX));
-            look_up(s_.read_table, none);
+            look_up(s_.read_table, widest, none);
             e_.alu(kAdd, RAX, at(RCX, 8));
             e_.ret();
             e_.bind(none);

@@ -46,8 +46,12 @@ struct Thunks {
     // Callouts::miss.
     const u8* miss = nullptr;
     // The same for accesses through the stack pointer, with RAX less Mmu::StackPage::page.
-    const u8* stack_read_miss = nullptr;
-    const u8* stack_write_miss = nullptr;
+    // `narrow`: of up to 4 bytes.
+    struct StackMiss {
+        const u8* read = nullptr;
+        const u8* write = nullptr;
+    };
+    StackMiss stack_miss, narrow_stack_miss;
     // Called with the site's number in ECX; returns only to go on.
     const u8* interpret = nullptr;
     // Jumped to: the same for one that goes elsewhere.

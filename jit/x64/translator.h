@@ -165,6 +165,8 @@ class Translator {
     bool emit_bits(const Insn& i);
     bool emit_condition(const Insn& i);
     bool emit_flag(const Insn& i);
+    bool reloads(unsigned seg) const;
+    void reload_segment(unsigned seg);
     bool emit_interrupt_flag(const Insn& i);
     void attend_behind();  // looks for events behind the current instruction
     bool emit_branch(const Insn& i);

@@ -27,7 +27,7 @@ class Translation {
 
     // The listing's addresses are offsets in the buffer.
     std::span<const u8> code() const { return buffer_; }
-    static constexpr u32 kRegionAt = 4096;
+    static constexpr u32 kRegionAt = 8192;
     // Thunks by offset, and what GS addresses.
     std::string name_of_code(u64 offset) const;
     static std::string name_of_state(u64 offset);
