@@ -277,6 +277,7 @@ bool JitEngine::enter(const Found& f) {
     c.current = nullptr;
     c.block = nullptr;
     x64::set_state_base(&c);
+    c.mmu.note_code(c.code_linear(c.state.rip));
     running_ = true;
     thunks_.enter(f.code);
     running_ = false;

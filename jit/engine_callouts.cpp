@@ -151,7 +151,10 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
     }
     a.budget = limit_ - c.retired - given_back;
     if (site.x87 && !a.x87_loaded) load_x87();
-    if (epoch_seen_ != c.mmu.code_epoch()) renew_space();
+    if (epoch_seen_ != c.mmu.code_epoch()) {
+        renew_space();
+        c.mmu.note_code(c.code_linear(c.state.rip));
+    }
     return {x64::Outcome::behind};
 }
 
@@ -208,6 +211,7 @@ void JitEngine::remember_target(u64 rip, const u8* code) {
     const Core::Accelerated& a = core_.accelerated;
     const auto table = static_cast<const x64::Target*>(a.targets) - targets_.data();
     targets_[static_cast<size_t>(table) + x64::target_index(rip)] = {rip ^ a.space, code};
+    core_.mmu.note_code(core_.code_linear(rip));
 }
 
 const u8* JitEngine::lookup(u64 rip) {

@@ -57,6 +57,7 @@ struct Mmu::Impl {
     std::vector<std::unique_ptr<TlbContext>> contexts;
     std::array<TlbContext*, 3> by_privilege{};
     TlbContext* current = nullptr;
+    TlbContext* current_code = nullptr;  // where its execute table and code epoch are
     u64 clock = 0;
     u64 epochs = 0;
     std::vector<u64> hints;                           // by RAM frame
@@ -112,7 +113,8 @@ struct Mmu::Impl {
     }
 
     bool in_use(const TlbContext* c) const {
-        return c == by_privilege[0] || c == by_privilege[1] || c == by_privilege[2] || c == current;
+        return c == by_privilege[0] || c == by_privilege[1] || c == by_privilege[2] || c == current ||
+               c == current_code;
     }
 
     TlbContext& context(Privilege privilege) {
@@ -144,12 +146,27 @@ struct Mmu::Impl {
         return *(known = found);
     }
 
+    // For instruction fetches EFLAGS.AC makes no difference.
+    TlbContext& code_context(Privilege p) {
+        return context(p == Privilege::supervisor_ac ? Privilege::supervisor : p);
+    }
+    TlbContext& context(Privilege p, Access access) {
+        return access == Access::execute ? code_context(p) : context(p);
+    }
+
     void show(TlbContext& c) {
         forget_stack_page();
         current = &c;
-        for (unsigned t = 0; t < 3; ++t) mmu.current_[t] = {c.table(t), (c.size(t) - 1) * sizeof(TlbEntry)};
-        if (c.code_epoch == 0) c.code_epoch = ++epochs;
-        mmu.code_epoch_ = c.code_epoch;
+        current_code = &code_context(mmu.privilege_);
+        for (unsigned t = 0; t < 3; ++t) {
+            TlbContext& from = t == TlbContext::execute ? *current_code : c;
+            mmu.current_[t] = {from.table(t), (from.size(t) - 1) * sizeof(TlbEntry)};
+        }
+        if (current_code->code_epoch == 0) {
+            current_code->code_epoch = ++epochs;
+            current_code->code.clear();
+        }
+        mmu.code_epoch_ = current_code->code_epoch;
     }
 
     // The controls or CR3 changed: finds the contexts anew.
@@ -178,11 +195,11 @@ struct Mmu::Impl {
     // After drops: what was executed from in the current context may be mapped otherwise now.
     void renew_epoch() {
         forget_stack_page();
-        if (current->code_epoch == 0) show(*current);
+        if (current_code->code_epoch == 0) show(*current);
     }
 
     void insert(TlbContext& c, unsigned table, u64 page, u64 host) {
-        if (c.insert(table, page, host) && &c == current) show(c);
+        if (c.insert(table, page, host) && (&c == current || &c == current_code)) show(*current);
     }
 
     void fill(TlbContext& c, u64 linear, PhysicalAddress address, Access access, bool may_write) {
@@ -232,7 +249,7 @@ struct Mmu::Impl {
 
     Translation walk(u64 linear, Access access, Privilege privilege) {
         const PagingControls& controls = mmu.controls_;
-        TlbContext& c = context(privilege);
+        TlbContext& c = context(privilege, access);
         if (!controls.paging) {
             const PhysicalAddress address = linear & a20_mask;
             fill(c, linear, address, access, true);
@@ -312,15 +329,19 @@ void Mmu::flush() {
     impl_->reselect();
 }
 
+void Mmu::note_code(u64 linear) {
+    impl_->current_code->code.add(linear);
+}
+
 u8* Mmu::fast_as(u64 linear, unsigned size, Access access, Privilege privilege) {
-    const TlbEntry& e = impl_->context(privilege).entry(static_cast<unsigned>(access), linear);
+    const TlbEntry& e = impl_->context(privilege, access).entry(static_cast<unsigned>(access), linear);
     const u64 offset = linear - e.tag;
     if (offset > kPageSize - size) return nullptr;
     return reinterpret_cast<u8*>(e.host + offset);
 }
 
 Translation Mmu::translate(u64 linear, Access access, Privilege privilege) {
-    TlbContext& c = impl_->context(privilege);
+    TlbContext& c = impl_->context(privilege, access);
     const u64 page = linear & ~kPageMask;
     const TlbEntry& e = c.entry(static_cast<unsigned>(access), linear);
     PhysicalAddress address;

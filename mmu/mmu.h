@@ -96,9 +96,10 @@ class Mmu final : public MapObserver, public FrameObserver {
         u64 host = 0;
     };
     const StackPage& stack_page() const { return stack_page_; }
-    // Changes when what was executed from in the current context may be mapped otherwise now, and with the
-    // context. Never repeats.
+    // Changes when a page that was noted in the current context since it last changed may be mapped otherwise
+    // now, and with the context; EFLAGS.AC makes no difference. Never repeats.
     const u64& code_epoch() const { return code_epoch_; }
+    void note_code(u64 linear);
 
     // --- fast paths: the host pointer of an access of `size` bytes, or null (miss, crosses a page, MMIO,
     // ...) ---

@@ -4,6 +4,26 @@
 
 namespace mynah {
 
+void CodeFilter::clear() {
+    if (any_) *this = {};
+}
+
+void CodeFilter::add(u64 linear) {
+    pages_.set(linear >> kPageShift);
+    areas_.set(linear >> kAreaShift);
+    any_ = true;
+}
+
+bool CodeFilter::meets(u64 base, unsigned shift) const {
+    constexpr unsigned kMany = kAreaShift + 4;
+    if (!any_ || shift >= kMany) return any_;
+    if (shift == kPageShift) return pages_.test(base >> kPageShift);
+    for (u64 a = base >> kAreaShift; a <= (base + (u64{1} << shift) - 1) >> kAreaShift; ++a) {
+        if (areas_.test(a)) return true;
+    }
+    return false;
+}
+
 void TlbContext::fill_empty(TlbEntry* entries, u64 count) {
     for (u64 n = 0; n < count; ++n) entries[n] = {empty_tag(n), 0};
 }
@@ -11,7 +31,6 @@ void TlbContext::fill_empty(TlbEntry* entries, u64 count) {
 void TlbContext::empty_all() {
     for (unsigned t = 0; t < kTables; ++t) fill_empty(table(t), size(t));
     population_ = {};
-    code_pages_ = {};
     code_epoch = 0;
 }
 
@@ -41,7 +60,6 @@ bool TlbContext::insert(unsigned t, u64 linear_page, u64 host) {
             moved = true;
         }
     }
-    if (t == execute) code_pages_[linear_page >> (kPageShift + 6) & 63] |= code_bit(linear_page);
     TlbEntry& e = entry(t, linear_page);
     remove(e, slot_of(t, linear_page));
     count(linear_page, 1);
@@ -73,7 +91,7 @@ void TlbContext::drop_page(u64 linear) {
             if (e.tag == page) remove(e, slot_of(t, page));
         }
     }
-    if (code_pages_[page >> (kPageShift + 6) & 63] & code_bit(page)) code_epoch = 0;
+    if (code.meets(page, kPageShift)) code_epoch = 0;
 }
 
 bool TlbContext::populated(u64 base, unsigned shift) {
@@ -90,11 +108,7 @@ void TlbContext::drop(u64 base, unsigned shift) {
     if (shift == kPageShift) return drop_page(base);
     if (shift >= 64) return clear();
     const u64 length = u64{1} << shift;
-    // One word of the filter stands for 64 pages.
-    const u64 words = std::min<u64>(std::max<u64>(length >> (kPageShift + 6), 1), code_pages_.size());
-    for (u64 w = 0; w < words; ++w) {
-        if (code_pages_[((base >> (kPageShift + 6)) + w) & 63] != 0) code_epoch = 0;
-    }
+    if (code.meets(base, shift)) code_epoch = 0;
     if (!populated(base, shift)) return;
     for (unsigned t = 0; t < kTables; ++t) {
         TlbEntry* entries = table(t);

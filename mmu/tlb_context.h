@@ -8,6 +8,28 @@
 
 namespace mynah {
 
+// Pages by hash: says for certain only that there is none.
+class CodeFilter {
+  public:
+    void clear();
+    void add(u64 linear);
+    // May one be in the area of 2^shift bytes from `base` on?
+    bool meets(u64 base, unsigned shift) const;
+
+  private:
+    static constexpr unsigned kAreaShift = 21;
+    template <size_t N>
+    struct Bits {
+        std::array<u64, N> words{};
+        static u64 place(u64 number) { return number * 0x9E3779B97F4A7C15 >> 32; }
+        void set(u64 number) { words[place(number) / 64 % N] |= u64{1} << (place(number) & 63); }
+        bool test(u64 number) const { return words[place(number) / 64 % N] >> (place(number) & 63) & 1; }
+    };
+    Bits<256> pages_;
+    Bits<16> areas_;  // of 2 MiB
+    bool any_ = false;
+};
+
 struct TlbContext {
     static constexpr u64 kFirstSize = 1024;
     static constexpr u64 kLastSize = 16384;
@@ -23,8 +45,9 @@ struct TlbContext {
     Key key;
     u32 space = 0;  // address space, for TableTracker
     u64 last_used = 0;
-    // 0: a page that was executed from has been dropped; a new number is due.
+    // 0: a noted page has been dropped; a new number is due.
     u64 code_epoch = 0;
+    CodeFilter code;
 
     TlbContext() { reset(); }
     // Back to empty tables of the first size.
@@ -53,7 +76,6 @@ struct TlbContext {
     static void fill_empty(TlbEntry* entries, u64 count);
     void empty_all();
     void grow();
-    static u64 code_bit(u64 page) { return u64{1} << ((page >> kPageShift) & 63); }
 
     u64 fast_size_ = kFirstSize;
     u64 evictions_ = 0;
@@ -75,8 +97,7 @@ struct TlbContext {
     void remove(TlbEntry& e, u64 slot);
 
     std::array<Population, 3> population_{};
-    std::array<u64, 64> code_pages_{};  // a filter: pages that were executed from, by hash
-    std::vector<TlbEntry> storage_;     // read, write, execute, then the slow ones (host: physical page)
+    std::vector<TlbEntry> storage_;  // read, write, execute, then the slow ones (host: physical page)
 };
 
 }  // namespace mynah

@@ -141,7 +141,8 @@ class Generator {
         const Label none = e_.label();
         e_.rr(plain(0x85, true), RAX, RAX);
         e_.jcc(kE, none);
-        if_vectors(load_vectors_);
+        // Where it goes they are loaded when they are needed, which in a kernel is hardly ever.
+        e_.store_imm32(in_state(s_.vectors_loaded), 0, false);
         load_guest(false);
         e_.jmp_reg(RAX);
         e_.bind(none);
@@ -198,6 +199,8 @@ class Generator {
         const Label leave_now = e_.label(), other = e_.label(), jump = e_.label();
         e_.alu_imm(kCmp, RAX, Outcome::leave);
         e_.jcc(kE, leave_now);
+        e_.alu_imm(kCmp, RAX, Outcome::jump);
+        e_.jcc(kE, jump);
         if_vectors(load_vectors_);
         e_.alu_imm(kCmp, RAX, Outcome::leave);
         e_.jcc(kA, other);
@@ -206,13 +209,13 @@ class Generator {
         e_.alu_imm(kAdd, RSP, 8);
         e_.ret();
         e_.bind(other);
-        e_.alu_imm(kCmp, RAX, Outcome::jump);
         e_.mov(RAX, RDX);
-        e_.jcc(kE, jump);
         load_guest(true);
         e_.alu_imm(kAdd, RSP, 8);
         e_.ret();
         e_.bind(jump);
+        e_.mov(RAX, RDX);
+        e_.store_imm32(in_state(s_.vectors_loaded), 0, false);
         load_guest(false);
         e_.alu_imm(kAdd, RSP, 16);
         e_.jmp_reg(RAX);
