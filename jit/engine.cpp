@@ -64,6 +64,7 @@ bool JitEngine::state_in_reach() {
     offsets_.space = offset(&a.space);
     offsets_.targets = offset(&a.targets);
     offsets_.value = offset(a.value);
+    offsets_.stack_limit = offset(&a.stack_limit);
     offsets_.flags = offset(&a.flags);
     offsets_.vectors_loaded = offset(&a.vectors_loaded);
     offsets_.x87_loaded = offset(&a.x87_loaded);
@@ -93,7 +94,7 @@ bool JitEngine::state_in_reach() {
 
 void JitEngine::generate_thunks() {
     encoder_.start(code_.writable(), code_.writable() + code_.size());
-    const x64::Callouts callouts{on_miss, on_interpret, on_transfer, on_attend, on_lookup, on_link, on_load_x87};
+    const x64::Callouts callouts{on_miss, on_stack_range, on_interpret, on_transfer, on_attend, on_lookup, on_link, on_load_x87};
     thunks_ = x64::generate_thunks(encoder_, code_.executable() - code_.writable(), offsets_, callouts, this);
     thunk_end_ = align_up(static_cast<u64>(encoder_.offset()), 64);
 }

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/host_code.h"
 #include "cpu/accelerator.h"
@@ -60,6 +61,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
 
     // What translated code calls out to.
     static x64::Outcome on_miss(void* self, u32 site, u64 linear);
+    static x64::Outcome on_stack_range(void* self, u32 site, u64 linear);
     static x64::Outcome on_interpret(void* self, u32 site);
     static const u8* on_transfer(void* self, u32 site);
     static x64::Outcome on_attend(void* self, u32 site);
@@ -67,7 +69,10 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     static const u8* on_link(void* self, u32 link);
     static void on_load_x87(void* self);
     x64::Outcome miss(const CallSite& site, u64 linear);
-    x64::Outcome interpret(const CallSite& site);
+    x64::Outcome stack_range(const CallSite& site, u64 linear);
+    // `stack_page`: Mmu::stack_page_changes() when the call came.
+    x64::Outcome interpret(const CallSite& site, u64 stack_page);
+    x64::Outcome elsewhere(const CallSite& site);
     const u8* transfer(const CallSite& site);
     // Executes the site's instruction; state, `retired` and the stored flags are exact.
     void execute(const CallSite& site);
@@ -164,6 +169,8 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     std::unique_ptr<std::FILE, Close> perf_map_;
     x64::X87Image x87_;
     std::unordered_map<u64, u32> straddle_heat_;  // by RIP
+    // Where what lies close together on the stack is in two pages again and again.
+    std::unordered_set<PhysicalAddress> unhoisted_;
     JitCounters counters_;
 };
 

@@ -19,9 +19,13 @@ x64::Outcome JitEngine::on_miss(void* self, u32 site, u64 linear) {
     JitEngine& e = *static_cast<JitEngine*>(self);
     return e.miss(e.sites_[site], linear);
 }
+x64::Outcome JitEngine::on_stack_range(void* self, u32 site, u64 linear) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.stack_range(e.sites_[site], linear);
+}
 x64::Outcome JitEngine::on_interpret(void* self, u32 site) {
     JitEngine& e = *static_cast<JitEngine*>(self);
-    return e.interpret(e.sites_[site]);
+    return e.interpret(e.sites_[site], e.core_.mmu.stack_page_changes());
 }
 const u8* JitEngine::on_transfer(void* self, u32 site) {
     JitEngine& e = *static_cast<JitEngine*>(self);
@@ -57,6 +61,7 @@ x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
     ++counters_.misses;
     const Access access = site.write ? Access::write : Access::read;
     Mmu& mmu = core_.mmu;
+    const u64 stack_page = mmu.stack_page_changes();
     const u64 in_page = linear & kPageMask;
     const bool canonical = !core_.mode.code64() || sign_extend(linear, 48) == linear;
     if (canonical && in_page + site.size <= kPageSize && mmu.translate(linear, access, mmu.privilege()).ok) {
@@ -65,9 +70,30 @@ x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
                               : const_cast<u8*>(mmu.fast_read(linear, site.size));
         // A page with code takes stores beside the code at once.
         if (host == nullptr && site.write) host = beside_code(linear, site.size);
-        if (host != nullptr && !core_.attention) return {x64::Outcome::address, reinterpret_cast<u64>(host)};
+        const bool same = !site.relies || stack_page == mmu.stack_page_changes();
+        if (host != nullptr && !core_.attention && same) return {x64::Outcome::address, reinterpret_cast<u64>(host)};
     }
-    return interpret(site);
+    return interpret(site, stack_page);
+}
+
+x64::Outcome JitEngine::stack_range(const CallSite& site, u64 linear) {
+    constexpr u32 kOften = 16;
+    ++counters_.misses;
+    Mmu& mmu = core_.mmu;
+    const bool canonical = !core_.mode.code64() || sign_extend(linear, 48) == linear;
+    const bool one_page = (linear & kPageMask) + site.size <= kPageSize;
+    // A page that is only read so far must not become dirty.
+    const Access access = site.write ? Access::write : Access::read;
+    if (canonical && one_page && mmu.translate(linear, access, mmu.privilege()).ok) {
+        if (mmu.use_stack_page(linear) && !core_.attention)
+            return {x64::Outcome::address, mmu.stack_page().host + (linear & kPageMask)};
+    }
+    // This instruction, and on from the next; if that happens often, with a check for each access.
+    if (++site.region->stack_misses == kOften && !site.region->dead) {
+        unhoisted_.insert(site.region->frame);
+        kill(*site.region);
+    }
+    return elsewhere(site);
 }
 
 u8* JitEngine::beside_code(u64 linear, u64 length) {
@@ -136,7 +162,7 @@ void JitEngine::execute(const CallSite& site) {
     if (units && units_changed()) ++a.mode_changes;
 }
 
-x64::Outcome JitEngine::interpret(const CallSite& site) {
+x64::Outcome JitEngine::interpret(const CallSite& site, u64 stack_page) {
     Core& c = core_;
     Core::Accelerated& a = c.accelerated;
     execute(site);
@@ -144,7 +170,8 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
     const u64 behind = site.region->rip_of(e) + e.insn.length;
     const u64 given_back = site.given_back - 1;
     const bool straight = !c.faulted && !c.attention && c.state.rip == (behind & c.rip_mask) &&
-                          limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes;
+                          limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes &&
+                          (!site.relies || stack_page == c.mmu.stack_page_changes());
     if (!straight) {
         a.budget = limit_ - c.retired;
         return go_on();
@@ -158,10 +185,14 @@ x64::Outcome JitEngine::interpret(const CallSite& site) {
     return {x64::Outcome::behind};
 }
 
-const u8* JitEngine::transfer(const CallSite& site) {
+x64::Outcome JitEngine::elsewhere(const CallSite& site) {
     execute(site);
     core_.accelerated.budget = limit_ - core_.retired;
-    const x64::Outcome o = go_on();
+    return go_on();
+}
+
+const u8* JitEngine::transfer(const CallSite& site) {
+    const x64::Outcome o = elsewhere(site);
     return o.kind == x64::Outcome::jump ? reinterpret_cast<const u8*>(o.value) : nullptr;
 }
 

@@ -88,6 +88,7 @@ void JitEngine::flush() {
         if (!page.regions.empty()) memory_.clear_flag(frame, frame_flag::translated);
     }
     pages_.clear();
+    unhoisted_.clear();
     found_.clear();
     std::ranges::fill(targets_, x64::Target{});
     links_.clear();

@@ -45,6 +45,7 @@ Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
     const u64 offset = address & kPageMask;
     region->key = {host, rip, mode_};
     region->frame = address - offset;
+    region->hoist = !unhoisted_.contains(region->frame);
     region->page_rip = rip - offset;
     if (!find_region(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, mode_bits(mode_)))
         return nullptr;
@@ -59,6 +60,7 @@ Region* JitEngine::translate_straddling(const u8* host, PhysicalAddress address,
     const u64 here = kPageSize - offset;
     region->key = {host, rip, mode_};
     region->frame = address - offset;
+    region->hoist = !unhoisted_.contains(region->frame);
     region->page_rip = rip - offset;
     region->next_linear = c.code_linear(rip + here);
     region->next_host = fetch(rip + here, &region->next_frame);

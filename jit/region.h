@@ -62,6 +62,7 @@ struct CallSite {
     u32 given_back = 0;  // instructions of its block from this one on: charged and not run yet
     u8 size = 0;         // of the access
     bool write = false;
+    bool relies = false;  // the code behind it takes for granted that the stack's page is the same
     bool shadow = false;  // STI: interrupts wait for one instruction more
     bool x87 = false;     // the code behind it takes for granted that the x87 is loaded
 };
@@ -90,6 +91,8 @@ struct Region {
     u32 code_bytes = 0;
     u32 stubs_offset = 0;  // what is behind is reached by jumps only
     bool dead = false;
+    bool hoist = true;      // accesses to the stack may be checked together
+    u32 stack_misses = 0;   // such checks that failed for good
 
     u64 rip_of(const Entry& e) const { return page_rip + e.offset; }
 };

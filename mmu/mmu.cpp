@@ -190,7 +190,10 @@ struct Mmu::Impl {
         renew_epoch();
     }
 
-    void forget_stack_page() { mmu.stack_page_.length = 0; }
+    void forget_stack_page() {
+        mmu.stack_page_.page = StackPage::kNone;
+        ++mmu.stack_page_changes_;
+    }
 
     // After drops: what was executed from in the current context may be mapped otherwise now.
     void renew_epoch() {
@@ -327,6 +330,16 @@ void Mmu::flush() {
     std::ranges::fill(impl_->hints, 0);
     impl_->others.clear();
     impl_->reselect();
+}
+
+bool Mmu::use_stack_page(u64 linear) {
+    const u64 page = linear & ~kPageMask;
+    u8* const host = fast_write(page, 1);
+    // Code that adds to stack pointers does not see to it that they wrap around at 4 GiB.
+    if (host == nullptr || static_cast<u32>(page + kPageSize) < 2 * kPageSize) return false;
+    const u64 h = reinterpret_cast<std::uintptr_t>(host);
+    stack_page_ = {page, h, h - page};
+    return true;
 }
 
 void Mmu::note_code(u64 linear) {

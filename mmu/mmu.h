@@ -88,14 +88,18 @@ class Mmu final : public MapObserver, public FrameObserver {
     };
     const Table& table(Access access) const { return current_[static_cast<unsigned>(access)]; }
     // The page that generated code used last through the stack pointer, from the current write table: a
-    // look-up with no table. Set by generated code; `length` 0 means none, else an access at an offset below
-    // it fits.
+    // look-up with no table. Set by generated code.
     struct StackPage {
-        u64 page = 0;
-        u64 length = 0;
+        static constexpr u64 kNone = u64{7} << 60;  // farther than a page from every canonical address
+        u64 page = kNone;
         u64 host = 0;
+        u64 host_less_page = 0;
     };
     const StackPage& stack_page() const { return stack_page_; }
+    // Counts how often it was forgotten.
+    u64 stack_page_changes() const { return stack_page_changes_; }
+    // Makes it the page of a linear address that can be written fast. False: not that simple.
+    bool use_stack_page(u64 linear);
     // Changes when a page that was noted in the current context since it last changed may be mapped otherwise
     // now, and with the context; EFLAGS.AC makes no difference. Never repeats.
     const u64& code_epoch() const { return code_epoch_; }
@@ -140,6 +144,7 @@ class Mmu final : public MapObserver, public FrameObserver {
     std::array<Table, 3> current_;
     u64 code_epoch_ = 0;
     StackPage stack_page_;
+    u64 stack_page_changes_ = 0;
     PagingControls controls_;
     Privilege privilege_ = Privilege::supervisor;
     std::array<u64, 4> pdptes_{};

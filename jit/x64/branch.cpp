@@ -103,13 +103,13 @@ void Translator::land(const RegionBlock& b, u64 behind, unsigned size, Label lan
 }
 
 void Translator::push_return(u64 rip, unsigned size) {
-    access_stack(-static_cast<i32>(size), size, true);
+    const Mem m = stack_access(-static_cast<i32>(size), size, true);
     const bool wide = size == 8;
     if (wide && static_cast<i64>(rip) != static_cast<i32>(rip)) {
         e_.move_imm(RCX, rip);
-        e_.store(at(RAX), RCX);
+        e_.store(m, RCX);
     } else {
-        e_.rm(sized(0xC6, size), 0, at(RAX));
+        e_.rm(sized(0xC6, size), 0, m);
         immediate(rip, size);
     }
     move_stack_pointer(-static_cast<i32>(size));
@@ -180,8 +180,7 @@ bool Translator::emit_branch(const Insn& i) {
         }
         case Op::RET: {
             if (!stack_fits) break;
-            access_stack(0, i.osize, false);
-            load_sized(RAX, at(RAX), i.osize);
+            load_sized(RAX, stack_access(0, i.osize, false), i.osize);
             check_target();
             move_stack_pointer(static_cast<i32>(i.osize + static_cast<u16>(i.imm)));
             e_.ret();

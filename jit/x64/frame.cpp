@@ -12,6 +12,7 @@ constexpr u8 kLahf = 0x9F, kSahf = 0x9E;
 bool Translator::translate(Region& region, const ModeBits& mode) {
     region_ = &region;
     mode_ = mode;
+    hoist_ = region.hoist && mode.stack_size != 2 && mode.code_size != 2 && mode.flat;
     stubs_.clear();
     const size_t first_site = sites_.size();
     const size_t first_link = links_.size();
@@ -73,6 +74,7 @@ void Translator::emit_block(u32 index) {
     vectors_known_ = false;
     x87_known_ = false;
     pointers_ = {};
+    forget_stack();
     attend_at_ = ~u32{0};
     const u64 rip = region_->rip_of(region_->insns[b.first]);
     if (b.poll) emit_poll(b, rip);
@@ -85,6 +87,7 @@ void Translator::emit_block(u32 index) {
         region_->host_offsets.push_back(e_.offset());
         insn_stubs_ = static_cast<u32>(stubs_.size());
         ended = emit_insn();
+        follow_stack_pointer(entry_->insn);
         if (insn_stubs_ != stubs_.size()) {
             const Label done = e_.label();
             e_.bind(done);
@@ -155,6 +158,7 @@ u32 Translator::new_site(unsigned size, bool write) {
                       .given_back = block_->count - index_,
                       .size = static_cast<u8>(size),
                       .write = write,
+                      .relies = hoist_,
                       .x87 = x87_known_});
     return static_cast<u32>(sites_.size() - 1);
 }
@@ -169,6 +173,8 @@ void Translator::emit_interpret() {
     write_pointers();
     before_clobber();
     e_.move_imm(RCX, new_site(0, false));
+    sites_.back().relies = false;
+    forget_stack();
     e_.call_to(e_.here() + delta_, thunks_.interpret);
     flags_in_state_only();
 }
@@ -314,6 +320,17 @@ void Translator::emit_stub(const Stub& s) {
             e_.jmp(s.done);
             return;
         }
+        case Stub::stack_range:
+            if (s.pointers.last != nullptr) {
+                e_.store(in_state(s_.value + 16), RAX);
+                write_pointers(s.pointers);
+                e_.load(RAX, in_state(s_.value + 16));
+            }
+            e_.move_imm(RCX, s.site);
+            e_.store_imm32(in_state(s_.stack_limit), static_cast<i32>(kPageSize) - sites_[s.site].size, true);
+            e_.call_to(e_.here() + delta_, thunks_.stack_range);
+            e_.jmp(s.resume);
+            return;
         case Stub::leave_for:
             return leave_region(s.rip, s.flags);
         case Stub::poll:

@@ -205,13 +205,13 @@ bool Translator::emit_move(const Insn& i) {
     }
     if (op >= 0xA0 && op <= 0xA3) {
         const bool store = op >= 0xA2;
-        access(i, size, store);
+        access(i, size, store, true);
         e_.rm(sized(store ? 0x88 : 0x8A, size), home(rax), at(RAX));
         return true;
     }
     if (op == 0xC6 || op == 0xC7) {
         if (i.memory()) {
-            access(i, size, true);
+            access(i, size, true, true);
             e_.rm(sized(0xC6, size), 0, at(RAX));
             immediate(i.imm, size);
         } else if (size == 4) {
@@ -226,7 +226,7 @@ bool Translator::emit_move(const Insn& i) {
     }
     const bool load = op == 0x8A || op == 0x8B;
     if (i.memory()) {
-        access(i, size, !load);
+        access(i, size, !load, true);
         if (!load) {
             store_sized(at(RAX), value_of(i.reg, RCX), size);
         } else if (home(i.reg) != kNoReg) {
@@ -352,20 +352,20 @@ bool Translator::emit_stack(const Insn& i) {
     if (i.op == Op::PUSH) {
         const bool memory = i.memory();
         if (memory) {
-            access(i, size, false);
+            access(i, size, false, true);
             load_sized(RCX, at(RAX), size);
             e_.store(in_state(s_.value), RCX);
         }
-        access_stack(-static_cast<i32>(size), size, true);
+        const Mem to = stack_access(-static_cast<i32>(size), size, true, true);
         if (i.opcode == 0x68 || i.opcode == 0x6A) {
-            e_.rm(sized(0xC6, size), 0, at(RAX));
+            e_.rm(sized(0xC6, size), 0, to);
             immediate(i.imm, size);
         } else if (memory) {
             e_.load(RCX, in_state(s_.value));
-            store_sized(at(RAX), RCX, size);
+            store_sized(to, RCX, size);
         } else {
             const unsigned g = i.opcode >= 0x50 && i.opcode <= 0x57 ? i.reg : i.rm;
-            store_sized(at(RAX), value_of(g, RCX), size);
+            store_sized(to, value_of(g, RCX), size);
         }
         move_stack_pointer(-static_cast<i32>(size));
         return true;
@@ -374,15 +374,15 @@ bool Translator::emit_stack(const Insn& i) {
         if (i.memory()) return false;
         const unsigned g = i.opcode >= 0x58 && i.opcode <= 0x5F ? i.reg : i.rm;
         if (g == rsp && size == 2) return false;
-        access_stack(0, size, false);
+        const Mem from = stack_access(0, size, false, true);
         if (g == rsp) {
-            e_.load(home(rsp), at(RAX), wide);
+            e_.load(home(rsp), from, wide);
             return true;
         }
         if (home(g) != kNoReg) {
-            e_.rm(sized(0x8A, size), home(g), at(RAX));
+            e_.rm(sized(0x8A, size), home(g), from);
         } else {
-            load_sized(RCX, at(RAX), size);
+            load_sized(RCX, from, size);
             put_back(g, RCX, size);
         }
         move_stack_pointer(static_cast<i32>(size));
@@ -390,11 +390,10 @@ bool Translator::emit_stack(const Insn& i) {
     }
     if (i.op == Op::LEAVE) {
         if (size != mode_.stack_size || size == 2) return false;
-        before_clobber();
-        e_.mov(RAX, home(rbp), wide);
-        access_stack_at(home(rbp), size, false);
+        forget_stack();
+        const Mem from = stack_access_at(home(rbp), 0, size, false);
         e_.lea(home(rsp), at(home(rbp), static_cast<i32>(size)), wide);
-        e_.load(home(rbp), at(RAX), wide);
+        e_.load(home(rbp), from, wide);
         return true;
     }
     return false;

@@ -79,55 +79,18 @@ void Translator::access_linear(unsigned size, bool write) {
     stubs_.push_back(s);
 }
 
-void Translator::access_stack_linear(unsigned size, bool write) {
-    if (size > 8) return access_linear(size, write);
-    e_.alu(kSub, RAX, in_state(s_.stack_page));
-    e_.alu(kCmp, RAX, in_state(s_.stack_page + 8));
-    const Stub s{.kind = Stub::stack_miss,
-                 .here = e_.label(),
-                 .resume = e_.label(),
-                 .site = new_site(size, write),
-                 .write = write,
-                 .pointers = pointers_};
-    e_.jcc(kAE, s.here);
-    e_.alu(kAdd, RAX, in_state(s_.stack_page + 16));
-    e_.bind(s.resume);
-    stubs_.push_back(s);
-}
-
-void Translator::access(const Insn& i, unsigned size, bool write) {
+void Translator::access(const Insn& i, unsigned size, bool write, bool spare_flags) {
+    if (hoist_ && size <= 8 && on_stack(i)) {
+        const Mem m = stack_access(i.disp, size, write, spare_flags);
+        if (m.index != kNoReg || m.disp != 0) e_.lea(RAX, m);
+        return;
+    }
     before_clobber();
     effective_address(i);
     add_segment(i.seg, size, write);
     const bool stack = i.base == rsp && i.index == kNoRegister && i.seg == Seg::ss;
-    stack || (i.base == rsp && mode_.code_size == 8) ? access_stack_linear(size, write)
-                                                     : access_linear(size, write);
-}
-
-void Translator::access_stack_at(Reg base, unsigned size, bool write) {
-    (void)base;
-    if (mode_.code_size != 8) add_segment(Seg::ss, size, write);
-    access_stack_linear(size, write);
-}
-
-void Translator::access_stack(i32 offset, unsigned size, bool write) {
-    before_clobber();
-    const Reg sp = home(rsp);
-    const bool wide = mode_.stack_size == 8;
-    if (mode_.stack_size == 2) {
-        e_.lea(RAX, at(sp, offset), false);
-        e_.rr({.byte = 0xB7, .map = 1}, RAX, RAX);
-    } else if (offset == 0) {
-        e_.mov(RAX, sp, wide);
-    } else {
-        e_.lea(RAX, at(sp, offset), wide);
-    }
-    access_stack_at(sp, size, write);
-}
-
-void Translator::move_stack_pointer(i32 by) {
-    const Opcode lea{.byte = 0x8D, .wide = mode_.stack_size == 8, .word = mode_.stack_size == 2};
-    e_.rm(lea, home(rsp), at(home(rsp), by));
+    // Another page there would be none that was checked.
+    !hoist_ && stack ? access_stack_linear(size, write) : access_linear(size, write);
 }
 
 void Translator::put_back(unsigned g, Reg from, unsigned size) {

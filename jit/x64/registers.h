@@ -34,6 +34,7 @@ struct StateOffsets {
     i32 host_stack;
     i32 gs_base, kernel_gs_base;
     i32 stack_page;  // Mmu::StackPage
+    i32 stack_limit;
     i32 x87_control, x87_fdp;
     i32 x87_last, x87_operand;
     i32 read_table, write_table, fetch_table;  // Mmu::Table

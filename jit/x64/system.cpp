@@ -78,9 +78,9 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
             if ((size == 8) != (mode_.stack_size == 8)) return false;
             // Of a push of 4 bytes the upper two are not written.
             const unsigned bytes = size == 4 ? 2 : size;
-            access_stack(-static_cast<i32>(size), bytes, true);
+            const Mem to = stack_access(-static_cast<i32>(size), bytes, true);
             e_.rm({.byte = 0xB7, .map = 1}, RCX, in_state(s_.selector[i.opcode >> 3 & 7]));
-            store_sized(at(RAX), RCX, bytes);
+            store_sized(to, RCX, bytes);
             move_stack_pointer(-static_cast<i32>(size));
             return true;
         }
@@ -100,8 +100,7 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
         case Op::POP_SREG: {
             const unsigned seg = i.opcode >> 3 & 7;
             if (!reloads(seg) || (size == 8) != (mode_.stack_size == 8)) return false;
-            access_stack(0, size, false);
-            e_.rm({.byte = 0xB7, .map = 1}, RCX, at(RAX));
+            e_.rm({.byte = 0xB7, .map = 1}, RCX, stack_access(0, size, false));
             reload_segment(seg);
             move_stack_pointer(static_cast<i32>(size));
             return true;
@@ -115,7 +114,7 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
                 put_back(i.rm, RCX, wide ? 8 : 4);
             }
             return true;
-        case Op::PUSHF:
+        case Op::PUSHF: {
             if (!(mode_.supervisor || mode_.code_size == 8) || size != mode_.stack_size || size == 2)
                 return false;
             before_clobber();
@@ -128,15 +127,15 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
             e_.alu(kOr, RCX, RAX, false);
             e_.alu(kOr, RCX, in_state(s_.eflags), false);
             e_.store(in_state(s_.value), RCX);
-            access_stack(-static_cast<i32>(size), size, true);
+            const Mem to = stack_access(-static_cast<i32>(size), size, true);
             e_.load(RCX, in_state(s_.value));
-            store_sized(at(RAX), RCX, size);
+            store_sized(to, RCX, size);
             move_stack_pointer(-static_cast<i32>(size));
             return true;
+        }
         case Op::POPF: {
             if (!mode_.supervisor || size != mode_.stack_size || size == 2) return false;
-            access_stack(0, size, false);
-            e_.load(RCX, at(RAX), false);
+            e_.load(RCX, stack_access(0, size, false), false);
             e_.mov(RAX, RCX, false);
             e_.alu(kXor, RAX, in_state(s_.eflags), false);
             e_.byte(0xA9);  // TEST EAX, imm32: what needs more than a new value

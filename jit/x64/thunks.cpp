@@ -79,6 +79,10 @@ class Generator {
             thunks->write = here();
             emit_stack_miss(t.miss, false, widest);
         }
+        const u8* range_callout = here();
+        emit_callout(reinterpret_cast<const void*>(c_.stack_range), true);
+        t.stack_range = here();
+        emit_stack_range(range_callout);
         t.interpret = here();
         emit_callout(reinterpret_cast<const void*>(c_.interpret), false);
         t.transfer = here();
@@ -162,32 +166,65 @@ class Generator {
         e_.alu_imm(kCmp, RAX, static_cast<i32>(kPageSize) - widest);
         e_.jcc(kA, miss);
     }
-    void emit_stack_miss(const u8* miss_thunk, bool read, i32 widest) {
-        const Label none = e_.label();
-        e_.alu(kAdd, RAX, in_state(s_.stack_page));
-        e_.store(in_state(s_.value + 24), RCX);
-        const Label no_write = e_.label();
-        look_up(s_.write_table, widest, no_write);
+    // RAX: offset in the page, RCX: its entry. Leaves the host address in RAX, or goes to `refused` with the
+    // linear address. Translated code adds to pointers without wrapping around at 4 GiB.
+    void take_stack_page(Label refused) {
         e_.store(in_state(s_.value + 16), RAX);
         e_.load(RAX, at(RCX));
+        e_.load(RCX, at(RCX, 8));
         e_.store(in_state(s_.stack_page), RAX);
-        e_.load(RAX, at(RCX, 8));
-        e_.store(in_state(s_.stack_page + 16), RAX);
-        e_.store_imm32(in_state(s_.stack_page + 8), kPageSize - kWidest + 1, true);
-        e_.alu(kAdd, RAX, in_state(s_.value + 16));
+        e_.store(in_state(s_.stack_page + 8), RCX);
+        e_.alu(kSub, RCX, RAX);
+        e_.store(in_state(s_.stack_page + 16), RCX);
+        e_.lea(RCX, at(RAX, static_cast<i32>(kPageSize)), false);
+        e_.alu_imm(kAnd, RCX, ~static_cast<i32>(2 * kPageSize - 1), false);
+        const Label no = e_.label();
+        e_.jcc(kE, no);
+        e_.load(RAX, in_state(s_.value + 16));
+        e_.alu(kAdd, RAX, in_state(s_.stack_page + 8));
         e_.ret();
+        e_.bind(no);
+        e_.move_imm(RCX, Mmu::StackPage::kNone);
+        e_.store(in_state(s_.stack_page), RCX);
+        e_.alu(kAdd, RAX, in_state(s_.value + 16));
+        e_.jmp(refused);
+    }
+    void emit_stack_miss(const u8* miss_thunk, bool read, i32 widest) {
+        const Label call_out = e_.label(), missed = e_.label(), no_write = e_.label();
+        e_.alu(kAdd, RAX, in_state(s_.stack_page));
+        e_.store(in_state(s_.value + 24), RCX);
+        look_up(s_.write_table, widest, no_write);
+        take_stack_page(call_out);
         e_.bind(no_write);
         if (read) {
             e_.alu(kAdd, RAX, at(RCX));
-            look_up(s_.read_table, widest, none);
+            look_up(s_.read_table, widest, missed);
             e_.alu(kAdd, RAX, at(RCX, 8));
             e_.ret();
-            e_.bind(none);
+            e_.bind(missed);
         }
         e_.alu(kAdd, RAX, at(RCX));
+        e_.bind(call_out);
         e_.load(RCX, in_state(s_.value + 24));
         e_.jmp_to(here(), miss_thunk);
-        if (!read) e_.bind(none);
+        if (!read) e_.bind(missed);
+    }
+    void emit_stack_range(const u8* callout) {
+        const Label call_out = e_.label(), missed = e_.label();
+        e_.alu(kAdd, RAX, in_state(s_.stack_page));
+        e_.store(in_state(s_.value + 24), RCX);
+        e_.rorx(RCX, RAX, 8, false);
+        e_.alu(kAnd, RCX, in_state(s_.write_table + 8), false);
+        e_.alu(kAdd, RCX, in_state(s_.write_table));
+        e_.alu(kSub, RAX, at(RCX));
+        e_.alu(kCmp, RAX, in_state(s_.stack_limit));
+        e_.jcc(kA, missed);
+        take_stack_page(call_out);
+        e_.bind(missed);
+        e_.alu(kAdd, RAX, at(RCX));
+        e_.bind(call_out);
+        e_.load(RCX, in_state(s_.value + 24));
+        e_.jmp_to(here(), callout);
     }
 
     void emit_callout(const void* function, bool pointer) {

@@ -21,6 +21,8 @@ struct Outcome {
 struct Callouts {
     // The TLB had no entry for an access.
     Outcome (*miss)(void* context, u32 site, u64 linear);
+    // The same of a span on the stack, all of which must be in one page; never `behind`.
+    Outcome (*stack_range)(void* context, u32 site, u64 linear);
     // Executes one instruction.
     Outcome (*interpret)(void* context, u32 site);
     // The same of one that control never goes on behind: code of where it goes, or null: leave.
@@ -52,6 +54,9 @@ struct Thunks {
         const u8* write = nullptr;
     };
     StackMiss stack_miss, narrow_stack_miss;
+    // Called with the site's number in ECX and RAX less the page: the host address in RAX, or not back.
+    // `stack_limit` is set.
+    const u8* stack_range = nullptr;
     // Called with the site's number in ECX; returns only to go on.
     const u8* interpret = nullptr;
     // Jumped to: the same for one that goes elsewhere.

@@ -59,6 +59,7 @@ class Translator {
         enum Kind : u8 {
             miss,
             stack_miss,
+            stack_range,
             whole,
             leave_for,
             poll,
@@ -119,14 +120,39 @@ class Translator {
     // Effective address without segment, cut to the address size, in RAX.
     void effective_address(const Insn& i);
     Mem address_of(const Insn& i, bool& direct);
-    // Host address of the operand in RAX; flags in the state after it.
-    void access(const Insn& i, unsigned size, bool write);
-    void access_stack_linear(unsigned size, bool write);  // the same, likely in the stack's page
-    void access_linear(unsigned size, bool write);        // RAX: linear address
+    // Host address of the operand in RAX; flags in the state after it, or where they were if they are spared.
+    void access(const Insn& i, unsigned size, bool write, bool spare_flags = false);
+    void access_linear(unsigned size, bool write);  // RAX: linear address
     void add_segment(Seg seg, unsigned size, bool write);
-    // The stack: address of `offset` from the stack pointer in RAX.
-    void access_stack(i32 offset, unsigned size, bool write);
-    void access_stack_at(Reg base, unsigned size, bool write);
+
+    // --- stack.cpp ---
+    // Bytes by their offset from where the stack pointer was at the block's origin.
+    struct StackRange {
+        i32 low = 0, high = 0;
+        bool empty() const { return low == high; }
+        bool covers(const StackRange& r) const { return low <= r.low && r.high <= high; }
+        StackRange with(const StackRange& r) const {
+            return empty() ? r : StackRange{low < r.low ? low : r.low, high > r.high ? high : r.high};
+        }
+    };
+    // What an instruction does to the stack, as far as that is a constant away from the stack pointer.
+    struct StackUse {
+        bool known = true;  // false: the stack pointer may be anywhere behind it
+        StackRange range{};
+        i32 moves_by = 0;
+        bool anew = false;  // LEAVE: all from RBP
+    };
+    StackUse stack_use(const Insn& i) const;
+    bool on_stack(const Insn& i) const;
+    StackRange look_ahead(StackRange range) const;
+    void forget_stack();
+    void follow_stack_pointer(const Insn& i);
+    // Where in the host `offset` from the stack pointer is; may use RAX. Flags as with access().
+    Mem stack_access(i32 offset, unsigned size, bool write, bool spare_flags = false);
+    // The same from `base`, which is where sp_offset_ says.
+    Mem stack_access_at(Reg base, i32 offset, unsigned size, bool write, bool spare_flags = false);
+    void check_stack(Reg base, bool write);  // for an access that begins `checked_`
+    void access_stack_linear(unsigned size, bool write);  // RAX: linear address, likely in the stack's page
     void move_stack_pointer(i32 by);
     Label whole_instead();  // a stub that has the interpreter execute this instruction
 
@@ -214,6 +240,9 @@ class Translator {
     FlagPlace flags_;
     bool vectors_known_ = false;
     bool x87_known_ = false;
+    bool hoist_ = false;  // accesses to the stack are checked together
+    StackRange checked_;
+    i32 sp_offset_ = 0;  // of the stack pointer
     X87Pointers pointers_;
     u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
     std::vector<Label> block_labels_;

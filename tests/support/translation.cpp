@@ -37,6 +37,7 @@ constexpr std::array kFields = {
     Field{&x64::StateOffsets::host_mxcsr, "host_mxcsr"},
     Field{&x64::StateOffsets::host_stack, "host_stack"},
     Field{&x64::StateOffsets::stack_page, "stack_page"},
+    Field{&x64::StateOffsets::stack_limit, "stack_limit"},
     Field{&x64::StateOffsets::x87_control, "x87_control"},
     Field{&x64::StateOffsets::x87_fdp, "x87_fdp"},
     Field{&x64::StateOffsets::x87_last, "x87_last"},
@@ -109,6 +110,7 @@ std::string Translation::name_of_code(u64 offset) const {
         {thunks_.stack_miss.write, "stack_write_miss"},
         {thunks_.narrow_stack_miss.read, "narrow_stack_read_miss"},
         {thunks_.narrow_stack_miss.write, "narrow_stack_write_miss"},
+        {thunks_.stack_range, "stack_range"},
     };
     for (const auto& [code, name] : names) {
         if (code == buffer_.data() + offset) return name;

@@ -1,0 +1,226 @@
+// Accesses through the stack pointer. Those of a block that lie close together are checked as one, where the
+// first of them is: are they all in the page of Mmu::StackPage? What follows needs no look-up, and keeps the
+// host's flags.
+#include <algorithm>
+
+#include "jit/x64/translator.h"
+
+namespace mynah::x64 {
+
+namespace {
+
+constexpr unsigned kAdd = 0, kSub = 5;
+// Bytes that are checked together, and how far ahead they are looked for.
+constexpr i32 kMostChecked = 240;
+constexpr u32 kLookAhead = 32;
+// Of stack pointers in a block, from where it began.
+constexpr i32 kFarthest = 1 << 20;
+
+// ModRM.reg is part of the opcode, or names what is only read.
+bool only_rm_is_written(const Insn& i) {
+    switch (i.op) {
+        case Op::ADD:
+        case Op::OR:
+        case Op::ADC:
+        case Op::SBB:
+        case Op::AND:
+        case Op::SUB:
+        case Op::XOR:
+            return i.opcode >= 0x80 || (i.opcode & 2) == 0;
+        case Op::MOV:
+            return i.opcode == 0x88 || i.opcode == 0x89 || i.opcode == 0xC6 || i.opcode == 0xC7;
+        case Op::ROL:
+        case Op::ROR:
+        case Op::RCL:
+        case Op::RCR:
+        case Op::SHL:
+        case Op::SHR:
+        case Op::SAR:
+        case Op::NOT:
+        case Op::NEG:
+            return true;
+        case Op::INC:
+        case Op::DEC:
+            return i.opcode >= 0xFE;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+// True: the operand's address is a constant away from the stack pointer.
+bool Translator::on_stack(const Insn& i) const {
+    if (!i.memory() || i.base != rsp || i.index != kNoRegister || i.asize != mode_.stack_size) return false;
+    return mode_.code_size == 8 ? i.seg != Seg::fs && i.seg != Seg::gs
+                                : i.seg == Seg::ss || i.seg == Seg::ds || i.seg == Seg::es;
+}
+
+Translator::StackUse Translator::stack_use(const Insn& i) const {
+    const i32 size = i.osize;
+    StackUse u;
+    if (on_stack(i) && i.op < Op::FXSAVE) u.range = {i.disp, i.disp + size};
+    switch (i.op) {
+        case Op::PUSH:
+        case Op::PUSH_SREG:
+        case Op::PUSHF:
+            u.range = u.range.with({-size, 0});
+            u.moves_by = -size;
+            return u;
+        case Op::POP:
+            if (i.memory() || (i.opcode >= 0x58 && i.opcode <= 0x5F ? i.reg : i.rm) == rsp) return {.known = false};
+            [[fallthrough]];
+        case Op::POP_SREG:
+        case Op::POPF:
+            u.range = {0, size};
+            u.moves_by = size;
+            return u;
+        case Op::LEAVE:
+            u.range = {0, size};
+            u.moves_by = size;
+            u.anew = true;
+            return u;
+        case Op::CALL:
+        case Op::CALL_IND:
+            u.range = u.range.with({-size, 0});
+            u.known = false;
+            return u;
+        case Op::RET:
+            return {.known = false, .range = {0, size}};
+        case Op::ENTER:
+        case Op::PUSHA:
+        case Op::POPA:
+            return {.known = false};
+        case Op::CMP:
+        case Op::TEST:
+            return u;
+        case Op::ADD:
+        case Op::SUB:
+            if (!i.memory() && i.rm == rsp && (i.opcode == 0x81 || i.opcode == 0x83) &&
+                size == mode_.stack_size) {
+                const i64 by = static_cast<i64>(sign_extend(i.imm, 32));
+                u.known = by > -kFarthest && by < kFarthest;
+                u.moves_by = static_cast<i32>(i.op == Op::ADD ? by : -by);
+                return u;
+            }
+            break;
+        case Op::LEA:
+            if (i.reg != rsp) return {};
+            u.known = on_stack(i) && size == mode_.stack_size && i.disp > -kFarthest && i.disp < kFarthest;
+            u.moves_by = i.disp;
+            u.range = {};
+            return u;
+        default:
+            break;
+    }
+    const bool writes = (!i.memory() && i.rm == rsp) || (i.reg == rsp && !only_rm_is_written(i));
+    if (writes) u.known = false;
+    return u;
+}
+
+// What is accessed from the current instruction on in reach of `range`, all from the block's origin.
+Translator::StackRange Translator::look_ahead(StackRange range) const {
+    i32 at = sp_offset_;
+    const u32 end = std::min(block_->count, index_ + kLookAhead);
+    for (u32 n = index_; n < end; ++n) {
+        const StackUse u = stack_use(region_->insns[block_->first + n].insn);
+        if (n != index_ && u.anew) break;
+        if (!u.range.empty()) {
+            const StackRange all = range.with({at + u.range.low, at + u.range.high});
+            if (all.high - all.low > kMostChecked) break;
+            range = all;
+        }
+        if (!u.known) break;
+        at += u.moves_by;
+    }
+    return range;
+}
+
+void Translator::forget_stack() {
+    checked_ = {};
+    sp_offset_ = 0;
+}
+
+void Translator::follow_stack_pointer(const Insn& i) {
+    const StackUse u = stack_use(i);
+    sp_offset_ += u.moves_by;
+    if (!u.known || sp_offset_ > kFarthest || sp_offset_ < -kFarthest) forget_stack();
+}
+
+Mem Translator::stack_access_at(Reg base, i32 offset, unsigned size, bool write, bool spare_flags) {
+    const bool wide = mode_.stack_size == 8;
+    const StackRange wanted{sp_offset_ + offset, sp_offset_ + offset + static_cast<i32>(size)};
+    if (hoist_ && size <= 8 && base == home(rsp) && checked_.covers(wanted)) {
+        if (!spare_flags) before_clobber();
+        // The page is neither the first nor the last of 4 GiB: nothing wraps around on the way there.
+        e_.load(RAX, in_state(s_.stack_page + 16));
+        return {.base = RAX, .index = base, .disp = offset};
+    }
+    before_clobber();
+    if (hoist_ && size <= 8) {
+        checked_ = look_ahead(wanted);
+        check_stack(base, write);
+        return at(RAX, wanted.low - checked_.low);
+    }
+    forget_stack();
+    if (mode_.stack_size == 2) {
+        e_.lea(RAX, at(base, offset), false);
+        e_.rr({.byte = 0xB7, .map = 1}, RAX, RAX);
+    } else if (offset == 0) {
+        e_.mov(RAX, base, wide);
+    } else {
+        e_.lea(RAX, at(base, offset), wide);
+    }
+    if (mode_.code_size != 8) add_segment(Seg::ss, size, write);
+    access_stack_linear(size, write);
+    return at(RAX);
+}
+
+Mem Translator::stack_access(i32 offset, unsigned size, bool write, bool spare_flags) {
+    return stack_access_at(home(rsp), offset, size, write, spare_flags);
+}
+
+// RAX: the host address of what `checked_` begins with; `base` is the block's origin and sp_offset_.
+void Translator::check_stack(Reg base, bool write) {
+    const bool wide = mode_.stack_size == 8;
+    const i32 bytes = checked_.high - checked_.low;
+    e_.lea(RAX, at(base, checked_.low - sp_offset_), wide);
+    e_.alu(kSub, RAX, in_state(s_.stack_page));
+    e_.byte(0x48);  // CMP RAX, imm32
+    e_.byte(0x3D);
+    e_.imm32(kPageSize - static_cast<u64>(bytes));
+    const Stub s{.kind = Stub::stack_range,
+                 .here = e_.label(),
+                 .resume = e_.label(),
+                 .site = new_site(static_cast<unsigned>(bytes), write),
+                 .pointers = pointers_};
+    e_.jcc(kA, s.here);
+    e_.alu(kAdd, RAX, in_state(s_.stack_page + 8));
+    e_.bind(s.resume);
+    stubs_.push_back(s);
+}
+
+void Translator::access_stack_linear(unsigned size, bool write) {
+    if (size > 8) return access_linear(size, write);
+    e_.alu(kSub, RAX, in_state(s_.stack_page));
+    e_.byte(0x48);  // CMP RAX, imm32
+    e_.byte(0x3D);
+    e_.imm32(kPageSize - size);
+    const Stub s{.kind = Stub::stack_miss,
+                 .here = e_.label(),
+                 .resume = e_.label(),
+                 .site = new_site(size, write),
+                 .write = write,
+                 .pointers = pointers_};
+    e_.jcc(kA, s.here);
+    e_.alu(kAdd, RAX, in_state(s_.stack_page + 8));
+    e_.bind(s.resume);
+    stubs_.push_back(s);
+}
+
+void Translator::move_stack_pointer(i32 by) {
+    const Opcode lea{.byte = 0x8D, .wide = mode_.stack_size == 8, .word = mode_.stack_size == 2};
+    e_.rm(lea, home(rsp), at(home(rsp), by));
+}
+
+}  // namespace mynah::x64
