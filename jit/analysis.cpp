@@ -73,21 +73,22 @@ class Finder {
                 return;
             }
             if (region_.insns.size() >= kMaxRegionInstructions) return;
-            Entry e;
+            // Made where it stays: a copy would wait for all that was just written.
+            Entry& e = region_.insns.emplace_back();
             const DecodeStatus status = decode({page_ + offset, kPageSize - offset}, decode_mode_, e.insn);
-            if (status == DecodeStatus::truncated) return;
+            if (status == DecodeStatus::truncated) return region_.insns.pop_back();
             // What is not valid looks like the operation it would be.
             if (status != DecodeStatus::ok) e.insn.op = Op::INVALID;
             const u32 end = offset + e.insn.length;
             // IP can wrap inside the page when CS is not aligned.
-            if (mode_.code_size != 8 && region_.page_rip + end > u64{1} << (8 * mode_.code_size)) return;
+            if (mode_.code_size != 8 && region_.page_rip + end > u64{1} << (8 * mode_.code_size))
+                return region_.insns.pop_back();
             e.offset = static_cast<u16>(offset);
-            e.index = static_cast<u16>(region_.insns.size());
+            e.index = static_cast<u16>(region_.insns.size() - 1);
             bool last = select_step(e, status, Site{.stack_size = mode_.stack_size, .in_page = false});
             // The translator sees to its shadow.
             if (status == DecodeStatus::ok && e.insn.op == Op::STI && mode_.supervisor) last = false;
             at_[offset] = e.index;
-            region_.insns.push_back(e);
             ends_.push_back(last);
             const Insn& i = e.insn;
             if (last && status == DecodeStatus::ok && direct_branch(i.op)) {
@@ -113,8 +114,10 @@ class Finder {
             if (at_[offset] != kNone) starts.push_back(offset);
         }
         std::ranges::sort(starts);
-        block_at_.fill(kNone);
-        for (u32 n = 0; n < starts.size(); ++n) block_at_[starts[n]] = static_cast<u16>(n);
+        const auto block_at = [&](u32 offset) {
+            const auto at = std::ranges::lower_bound(starts, offset);
+            return at == starts.end() || *at != offset ? kNoBlock : static_cast<u32>(at - starts.begin());
+        };
         std::vector<Entry> ordered;
         ordered.reserve(region_.insns.size());
         for (const u32 start : starts) {
@@ -126,25 +129,21 @@ class Finder {
             bool ended = false;
             for (;;) {
                 const u32 n = at_[offset];
-                Entry e = region_.insns[n];
                 ended = ends_[n];
-                e.index = static_cast<u16>(ordered.size() - b.first);
-                ordered.push_back(e);
-                ++b.count;
+                Entry& e = ordered.emplace_back(region_.insns[n]);
+                e.index = static_cast<u16>(b.count++);
                 offset += e.insn.length;
                 if (ended || offset >= kPageSize || at_[offset] == kNone || leader_[offset]) break;
             }
             const Insn& i = ordered.back().insn;
             b.end = static_cast<u16>(offset);
             const bool falls = !ended || !never_falls_through(i);
-            if (falls && offset < kPageSize && block_at_[offset] != kNone) b.next = block_at_[offset];
+            if (falls && offset < kPageSize) b.next = block_at(offset);
             // Behind it something is that could not be decoded here.
             b.truncated = falls && b.next == kNoBlock;
             if (ended && direct_branch(i.op) && i.op != Op::CALL) {
                 u32 target;
-                if (target_in_page(offset, i, target) && block_at_[target] != kNone) {
-                    b.taken = block_at_[target];
-                }
+                if (target_in_page(offset, i, target)) b.taken = block_at(target);
             }
             region_.blocks.push_back(b);
         }
@@ -210,7 +209,6 @@ class Finder {
     std::array<u16, kPageSize> at_;  // instruction by offset
     std::array<u8, kPageSize> leader_;
     std::vector<u32> marked_;  // where leader_ is not 0
-    std::array<u16, kPageSize> block_at_;
     std::vector<bool> ends_;
     std::vector<u32> work_;
     std::vector<u32> finished_;

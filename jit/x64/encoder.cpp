@@ -26,91 +26,111 @@ void Encoder::resolve() {
     fixups_.clear();
 }
 
-void Encoder::prefixes(const Opcode& o, unsigned reg, unsigned index, unsigned rm, bool rm_is_register) {
-    if (o.lock) byte(0xF0);
-    if (o.word) byte(0x66);
-    if (o.prefix) byte(o.prefix);
-    unsigned rex = (o.wide ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 | (rm >> 3 & 1);
-    // SPL, BPL, SIL, DIL exist only with REX.
-    if (o.byte_reg && reg >= 4 && reg < 8) rex |= 0x40;
-    if (o.byte_rm && rm_is_register && rm >= 4 && rm < 8) rex |= 0x40;
-    if (rex) byte(static_cast<u8>(0x40 | rex));
+namespace {
+
+// All write at `p`, a local of the caller's: through a member each byte would be a store and a load more.
+[[gnu::always_inline]] inline u8* put_if(u8* p, bool wanted, u8 v) {
+    *p = v;
+    return p + wanted;
 }
 
-void Encoder::opcode(const Opcode& o) {
-    if (o.map != 0) byte(0x0F);
-    if (o.map == 2) byte(0x38);
-    if (o.map == 3) byte(0x3A);
-    byte(o.byte);
+[[gnu::always_inline]] inline u8* put32(u8* p, u32 v) {
+    store_le(p, v);
+    return p + 4;
 }
 
-void Encoder::modrm(unsigned reg, const Mem& m) {
+[[gnu::always_inline]] inline u8* put_prefixes(u8* p, const Opcode& o, unsigned rex) {
+    p = put_if(p, o.lock, 0xF0);
+    p = put_if(p, o.word, 0x66);
+    p = put_if(p, o.prefix != 0, o.prefix);
+    rex |= o.wide ? 8u : 0u;
+    return put_if(p, rex != 0, static_cast<u8>(0x40 | rex));
+}
+
+[[gnu::always_inline]] inline u8* put_opcode(u8* p, const Opcode& o) {
+    if (o.map != 0) {
+        *p++ = 0x0F;
+        if (o.map != 1) *p++ = o.map == 2 ? 0x38 : 0x3A;
+    }
+    *p++ = o.byte;
+    return p;
+}
+
+// SPL, BPL, SIL, DIL exist only with REX.
+[[gnu::always_inline]] inline unsigned byte_rex(bool byte_register, unsigned n) {
+    return byte_register && n >= 4 && n < 8 ? 0x40u : 0u;
+}
+
+[[gnu::always_inline]] inline u8* put_modrm(u8* p, unsigned reg, const Mem& m) {
     const unsigned r = (reg & 7) << 3;
     if (m.base == kNoReg) {
         // [index * scale + disp32], or [disp32]
-        byte(static_cast<u8>(r | 4));
+        *p++ = static_cast<u8>(r | 4);
         const unsigned index = m.index == kNoReg ? 4u : m.index & 7u;
-        byte(static_cast<u8>(m.scale << 6 | index << 3 | 5));
-        imm32(static_cast<u32>(m.disp));
-        return;
+        *p++ = static_cast<u8>(m.scale << 6 | index << 3 | 5);
+        return put32(p, static_cast<u32>(m.disp));
     }
     const unsigned base = m.base & 7u;
     const bool none = m.disp == 0 && base != 5;
     const unsigned mod = none ? 0u : fits8(m.disp) ? 0x40u : 0x80u;
     if (m.index != kNoReg || base == 4) {
-        byte(static_cast<u8>(mod | r | 4));
+        *p++ = static_cast<u8>(mod | r | 4);
         const unsigned index = m.index == kNoReg ? 4u : m.index & 7u;
-        byte(static_cast<u8>(m.scale << 6 | index << 3 | base));
+        *p++ = static_cast<u8>(m.scale << 6 | index << 3 | base);
     } else {
-        byte(static_cast<u8>(mod | r | base));
+        *p++ = static_cast<u8>(mod | r | base);
     }
-    if (mod == 0x40) imm8(static_cast<u64>(m.disp));
-    if (mod == 0x80) imm32(static_cast<u32>(m.disp));
+    store_le(p, static_cast<u32>(m.disp));
+    return p + (mod == 0 ? 0 : mod == 0x40 ? 1 : 4);
 }
 
-void Encoder::rr(Opcode o, unsigned reg, unsigned rm) {
-    if (!reserve()) return;
-    prefixes(o, reg, 0, rm, true);
-    opcode(o);
-    byte(static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7)));
-}
-
-void Encoder::rm(Opcode o, unsigned reg, const Mem& m) {
-    if (!reserve()) return;
-    if (m.state) byte(0x65);
-    prefixes(o, reg, index_of(m), base_of(m), false);
-    opcode(o);
-    modrm(reg, m);
-}
-
-void Encoder::vex_prefix(const Opcode& o, unsigned reg, unsigned vvvv, unsigned index, unsigned rm,
-                         bool l256) {
+[[gnu::always_inline]] inline u8* put_vex(u8* p, const Opcode& o, unsigned reg, unsigned vvvv, unsigned index,
+                                          unsigned rm, bool l256) {
     const unsigned pp = o.prefix == 0x66 ? 1u : o.prefix == 0xF3 ? 2u : o.prefix == 0xF2 ? 3u : 0u;
     const unsigned v = (~vvvv & 15u) << 3 | (l256 ? 4u : 0u) | pp;
     const bool short_form = o.map == 1 && !o.wide && !(index & 8) && !(rm & 8);
     if (short_form) {
-        byte(0xC5);
-        byte(static_cast<u8>((reg & 8 ? 0u : 0x80u) | v));
-        return;
+        *p++ = 0xC5;
+        *p++ = static_cast<u8>((reg & 8 ? 0u : 0x80u) | v);
+    } else {
+        *p++ = 0xC4;
+        *p++ = static_cast<u8>((reg & 8 ? 0u : 0x80u) | (index & 8 ? 0u : 0x40u) | (rm & 8 ? 0u : 0x20u) |
+                               o.map);
+        *p++ = static_cast<u8>((o.wide ? 0x80u : 0u) | v);
     }
-    byte(0xC4);
-    byte(static_cast<u8>((reg & 8 ? 0u : 0x80u) | (index & 8 ? 0u : 0x40u) | (rm & 8 ? 0u : 0x20u) | o.map));
-    byte(static_cast<u8>((o.wide ? 0x80u : 0u) | v));
+    *p++ = o.byte;
+    return p;
+}
+
+}  // namespace
+
+void Encoder::rr(Opcode o, unsigned reg, unsigned rm) {
+    if (!reserve()) return;
+    const unsigned rex = (reg >> 3 & 1) << 2 | (rm >> 3 & 1) | byte_rex(o.byte_reg, reg) | byte_rex(o.byte_rm, rm);
+    u8* p = put_opcode(put_prefixes(p_, o, rex), o);
+    *p++ = static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7));
+    p_ = p;
+}
+
+void Encoder::rm(Opcode o, unsigned reg, const Mem& m) {
+    if (!reserve()) return;
+    const unsigned rex = (reg >> 3 & 1) << 2 | (index_of(m) >> 3 & 1) << 1 | (base_of(m) >> 3 & 1) |
+                         byte_rex(o.byte_reg, reg);
+    u8* p = put_if(p_, m.state, 0x65);
+    p_ = put_modrm(put_opcode(put_prefixes(p, o, rex), o), reg, m);
 }
 
 void Encoder::vex_rr(Opcode o, unsigned reg, unsigned vvvv, unsigned rm, bool l256) {
     if (!reserve()) return;
-    vex_prefix(o, reg, vvvv, 0, rm, l256);
-    byte(o.byte);
-    byte(static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7)));
+    u8* p = put_vex(p_, o, reg, vvvv, 0, rm, l256);
+    *p++ = static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7));
+    p_ = p;
 }
 
 void Encoder::vex_rm(Opcode o, unsigned reg, unsigned vvvv, const Mem& m, bool l256) {
     if (!reserve()) return;
-    if (m.state) byte(0x65);
-    vex_prefix(o, reg, vvvv, index_of(m), base_of(m), l256);
-    byte(o.byte);
-    modrm(reg, m);
+    u8* p = put_if(p_, m.state, 0x65);
+    p_ = put_modrm(put_vex(p, o, reg, vvvv, index_of(m), base_of(m), l256), reg, m);
 }
 
 void Encoder::move_imm(Reg to, u64 v) {

@@ -2,6 +2,8 @@
 // makes up and for guest instructions that are re-emitted with other registers.
 #pragma once
 
+#include <array>
+#include <cstring>
 #include <vector>
 
 #include "base/bits.h"
@@ -90,6 +92,16 @@ class Encoder {
     void imm32(u64 v) { put(static_cast<u32>(v)); }
     void imm64(u64 v) { put(v); }
 
+    // Code that is complete but for what the caller fills in; where it is, or null when full.
+    template <size_t N>
+    u8* raw(const std::array<u8, N>& code) {
+        if (end_ - p_ < static_cast<std::ptrdiff_t>(N) || !reserve()) return full_ = true, nullptr;
+        u8* const at = p_;
+        std::memcpy(at, code.data(), N);
+        p_ += N;
+        return at;
+    }
+
     // --- an opcode with ModRM ---
     void rr(Opcode o, unsigned reg, unsigned rm);
     void rm(Opcode o, unsigned reg, const Mem& m);
@@ -148,11 +160,6 @@ class Encoder {
         store_le(p_, v);
         p_ += sizeof(T);
     }
-    void prefixes(const Opcode& o, unsigned reg, unsigned index, unsigned rm, bool rm_is_register);
-    void vex_prefix(const Opcode& o, unsigned reg, unsigned vvvv, unsigned index, unsigned rm, bool l256);
-    void opcode(const Opcode& o);
-    void modrm(unsigned reg, const Mem& m);
-
     u8* begin_ = nullptr;
     u8* p_ = nullptr;
     u8* end_ = nullptr;

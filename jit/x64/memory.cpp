@@ -1,10 +1,12 @@
 // Guest memory: effective addresses, segments, and the inline look-up in the software TLB.
+#include <array>
+
 #include "jit/x64/translator.h"
 
 namespace mynah::x64 {
 
 namespace {
-constexpr unsigned kAdd = 0, kAnd = 4, kSub = 5, kCmp = 7;
+constexpr unsigned kAdd = 0, kCmp = 7;
 }
 
 // The operand as a host address form; registers in the state are loaded to RAX (base) and RCX (index). Not
@@ -60,14 +62,20 @@ void Translator::add_segment(Seg seg, unsigned size, bool write) {
 }
 
 void Translator::access_linear(unsigned size, bool write) {
+    // Half of all code that is made: written as one.
+    static constexpr std::array<u8, 32> kLookUp = {
+        0xC4, 0xE3, 0x7B, 0xF0, 0xC8, 0x08,           // RORX ECX, EAX, 8
+        0x65, 0x23, 0x0C, 0x25, 0, 0, 0, 0,           // AND ECX, mask
+        0x65, 0x48, 0x03, 0x0C, 0x25, 0, 0, 0, 0,     // ADD RCX, entries
+        0x48, 0x2B, 0x01,                             // SUB RAX, [RCX]
+        0x48, 0x3D, 0,    0,    0,    0,              // CMP RAX, imm32
+    };
     const i32 table = write ? s_.write_table : s_.read_table;
-    e_.rorx(RCX, RAX, 8, false);
-    e_.alu(kAnd, RCX, in_state(table + 8), false);
-    e_.alu(kAdd, RCX, in_state(table));
-    e_.alu(kSub, RAX, at(RCX));
-    e_.byte(0x48);  // CMP RAX, imm32
-    e_.byte(0x3D);
-    e_.imm32(kPageSize - size);
+    if (u8* p = e_.raw(kLookUp)) {
+        store_le<u32>(p + 10, static_cast<u32>(table + 8));
+        store_le<u32>(p + 19, static_cast<u32>(table));
+        store_le<u32>(p + 28, static_cast<u32>(kPageSize - size));
+    }
     const Stub s{.kind = Stub::miss,
                  .here = e_.label(),
                  .resume = e_.label(),
