@@ -200,8 +200,8 @@ class Core {
         return offset + bytes <= shortcuts_[static_cast<unsigned>(s)].write_end;
     }
 
-    // RAM that a span of `bytes` within a page may be stored to at once though somebody watches the frame: they
-    // are told by span_stored(). Null: not that simple, or the running code is in there.
+    // RAM that a span of `bytes` within a page may be stored to at once though somebody watches the frame:
+    // they are told by span_stored(). Null: not that simple, or the running code is in there.
     struct WatchedSpan {
         u8* host = nullptr;
         PhysicalAddress address = 0;
@@ -294,10 +294,10 @@ class Core {
         u64 budget = 0;  // instructions left, less those charged ahead
         u64 space = 0;   // what jump targets were looked up for, in bits 48-62
         const void* targets = nullptr;
-        u64 value[4]{};      // scratch
+        u64 value[4]{};       // scratch
         u64 stack_limit = 0;  // of the offset in a page of what is checked together
-        u64 host_stack = 0;  // its pointer when code was entered
-        u32 flags = 0;       // the arithmetic flags: OF in bit 0, SF ZF AF PF CF as LAHF puts them in 8-15
+        u64 host_stack = 0;   // its pointer when code was entered
+        u32 flags = 0;        // the arithmetic flags: OF in bit 0, SF ZF AF PF CF as LAHF puts them in 8-15
         u32 vectors_loaded = 0;  // vector registers and MXCSR are in the host's registers
         u32 x87_loaded = 0;      // likewise the x87
         u32 x87_last = 0;        // its last instruction, if the state's FIP, FOP and FCS are not of it

@@ -34,6 +34,7 @@ class Finder {
 
     bool run(u32 entry) {
         region_.insns.reserve(64);
+        ends_.reserve(64);
         mark(entry, true);
         work_.push_back(entry);
         while (!work_.empty()) {
@@ -209,7 +210,7 @@ class Finder {
     std::array<u16, kPageSize> at_;  // instruction by offset
     std::array<u8, kPageSize> leader_;
     std::vector<u32> marked_;  // where leader_ is not 0
-    std::vector<bool> ends_;
+    std::vector<u8> ends_;     // whether a block ends with it
     std::vector<u32> work_;
     std::vector<u32> finished_;
 };

@@ -26,7 +26,11 @@ constexpr u32 kFewKills = 2;
 }  // namespace
 
 JitEngine::JitEngine(Core& core, PhysicalMap& memory, HostCode code)
-    : core_(core), memory_(memory), code_(std::move(code)), targets_(kSpaces * x64::kTargets) {
+    : core_(core),
+      memory_(memory),
+      code_(std::move(code)),
+      targets_(kSpaces * x64::kTargets),
+      translator_({encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_}) {
     memory_.observe_frames(frame_flag::translated, *this);
     memory_.observe_map(*this);
 }
@@ -94,7 +98,8 @@ bool JitEngine::state_in_reach() {
 
 void JitEngine::generate_thunks() {
     encoder_.start(code_.writable(), code_.writable() + code_.size());
-    const x64::Callouts callouts{on_miss, on_stack_range, on_interpret, on_transfer, on_attend, on_lookup, on_link, on_load_x87};
+    const x64::Callouts callouts{on_miss,   on_stack_range, on_interpret, on_transfer,
+                                 on_attend, on_lookup,      on_link,      on_load_x87};
     thunks_ = x64::generate_thunks(encoder_, code_.executable() - code_.writable(), offsets_, callouts, this);
     thunk_end_ = align_up(static_cast<u64>(encoder_.offset()), 64);
 }
@@ -203,8 +208,8 @@ void JitEngine::choose_targets(const Space& space) {
 }
 
 u64 JitEngine::new_space_key() {
-    // Canonical addresses that differ from each other by keys of 15 bits up there are never the same, and none
-    // is 0, which an empty entry has.
+    // Canonical addresses that differ from each other by keys of 15 bits up there are never the same, and
+    // none is 0, which an empty entry has.
     constexpr unsigned kShift = 48;
     constexpr u64 kLast = 0x7FFF;
     if (++last_key_ > kLast) {

@@ -71,7 +71,8 @@ x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
         // A page with code takes stores beside the code at once.
         if (host == nullptr && site.write) host = beside_code(linear, site.size);
         const bool same = !site.relies || stack_page == mmu.stack_page_changes();
-        if (host != nullptr && !core_.attention && same) return {x64::Outcome::address, reinterpret_cast<u64>(host)};
+        if (host != nullptr && !core_.attention && same)
+            return {x64::Outcome::address, reinterpret_cast<u64>(host)};
     }
     return interpret(site, stack_page);
 }

@@ -75,9 +75,7 @@ Region* JitEngine::translate_straddling(const u8* host, PhysicalAddress address,
 
 Region* JitEngine::make(std::unique_ptr<Region> region) {
     encoder_.start(code_.writable() + used_, code_.writable() + used_ + kMostCode);
-    x64::Translator translator(
-        {encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_});
-    if (!translator.translate(*region, mode_bits(mode_))) return nullptr;
+    if (!translator_.translate(*region, mode_bits(mode_))) return nullptr;
     used_ = align_up(used_ + region->code_bytes, 16);
     const u8* host = region->key.host;
     const u64 rip = region->key.rip;

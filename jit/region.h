@@ -91,8 +91,8 @@ struct Region {
     u32 code_bytes = 0;
     u32 stubs_offset = 0;  // what is behind is reached by jumps only
     bool dead = false;
-    bool hoist = true;      // accesses to the stack may be checked together
-    u32 stack_misses = 0;   // such checks that failed for good
+    bool hoist = true;     // accesses to the stack may be checked together
+    u32 stack_misses = 0;  // such checks that failed for good
 
     u64 rip_of(const Entry& e) const { return page_rip + e.offset; }
 };

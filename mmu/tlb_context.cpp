@@ -116,7 +116,9 @@ void TlbContext::drop(u64 base, unsigned shift) {
         const u64 first = pages < n ? base >> kPageShift : 0;
         for (u64 i = first; i < first + std::min(n, pages); ++i) {
             TlbEntry& e = entries[i & (n - 1)];
-            if (e.tag - base < length) remove(e, i & (n - 1));
+            if (e.tag - base >= length) continue;
+            remove(e, i & (n - 1));
+            if (shift <= kAreaShifts.back() && !populated(base, shift)) return;
         }
     }
 }

@@ -7,8 +7,8 @@ namespace mynah {
 
 namespace {
 
-// The delivery of a fault is no instruction, but a guest that does nothing else would stop time: from this many
-// without an instruction between them on, each counts as one.
+// The delivery of a fault is no instruction, but a guest that does nothing else would stop time: from this
+// many without an instruction between them on, each counts as one.
 constexpr u32 kStorm = 4096;
 
 }  // namespace

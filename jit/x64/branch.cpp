@@ -81,7 +81,12 @@ void Translator::call_region(u64 rip, Label landing) {
 void Translator::land(const RegionBlock& b, u64 behind, unsigned size, Label landing) {
     e_.bind(landing);
     flags_ = {};
+    e_.pop(RCX);
     const bool wide = size == 8;
+    const Stub odd{.kind = Stub::odd_return, .here = e_.label()};
+    stubs_.push_back(odd);
+    e_.alu(kCmp, RCX, in_state(s_.space));
+    e_.jcc(kNE, odd.here);
     if (wide && static_cast<i64>(behind) != static_cast<i32>(behind)) {
         e_.move_imm(RCX, behind);
         e_.alu(kCmp, RAX, RCX);
@@ -89,13 +94,7 @@ void Translator::land(const RegionBlock& b, u64 behind, unsigned size, Label lan
         e_.rr(plain(0x81, wide), kCmp, RAX);
         e_.imm32(behind);
     }
-    const Stub odd{.kind = Stub::odd_return, .here = e_.label()};
     e_.jcc(kNE, odd.here);
-    stubs_.push_back(odd);
-    e_.load(RCX, in_state(s_.space));
-    e_.alu(kCmp, RCX, at(RSP));
-    e_.jcc(kNE, odd.here);
-    e_.lea(RSP, at(RSP, 8));
     if (b.next == kNoBlock) return leave_region(behind, flags_);
     const RegionBlock& next = region_->blocks[b.next];
     if (!next.poll) emit_poll(next, behind);

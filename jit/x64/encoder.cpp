@@ -106,7 +106,8 @@ namespace {
 
 void Encoder::rr(Opcode o, unsigned reg, unsigned rm) {
     if (!reserve()) return;
-    const unsigned rex = (reg >> 3 & 1) << 2 | (rm >> 3 & 1) | byte_rex(o.byte_reg, reg) | byte_rex(o.byte_rm, rm);
+    const unsigned rex =
+        (reg >> 3 & 1) << 2 | (rm >> 3 & 1) | byte_rex(o.byte_reg, reg) | byte_rex(o.byte_rm, rm);
     u8* p = put_opcode(put_prefixes(p_, o, rex), o);
     *p++ = static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7));
     p_ = p;
@@ -114,8 +115,8 @@ void Encoder::rr(Opcode o, unsigned reg, unsigned rm) {
 
 void Encoder::rm(Opcode o, unsigned reg, const Mem& m) {
     if (!reserve()) return;
-    const unsigned rex = (reg >> 3 & 1) << 2 | (index_of(m) >> 3 & 1) << 1 | (base_of(m) >> 3 & 1) |
-                         byte_rex(o.byte_reg, reg);
+    const unsigned rex =
+        (reg >> 3 & 1) << 2 | (index_of(m) >> 3 & 1) << 1 | (base_of(m) >> 3 & 1) | byte_rex(o.byte_reg, reg);
     u8* p = put_if(p_, m.state, 0x65);
     p_ = put_modrm(put_opcode(put_prefixes(p, o, rex), o), reg, m);
 }

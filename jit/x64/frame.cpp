@@ -353,7 +353,6 @@ void Translator::emit_stub(const Stub& s) {
             e_.jmp_to(e_.here() + delta_, thunks_.link);
             return;
         case Stub::odd_return:
-            e_.lea(RSP, at(RSP, 8));
             return indirect_target();
         case Stub::vectors:
             e_.call_to(e_.here() + delta_, thunks_.load_vectors);

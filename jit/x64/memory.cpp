@@ -65,8 +65,8 @@ void Translator::access_linear(unsigned size, bool write) {
     // Half of all code that is made: written as one.
     static constexpr std::array<u8, 32> kLookUp = {
         0xC4, 0xE3, 0x7B, 0xF0, 0xC8, 0x08,           // RORX ECX, EAX, 8
-        0x65, 0x23, 0x0C, 0x25, 0, 0, 0, 0,           // AND ECX, mask
-        0x65, 0x48, 0x03, 0x0C, 0x25, 0, 0, 0, 0,     // ADD RCX, entries
+        0x65, 0x23, 0x0C, 0x25, 0,    0,    0, 0,     // AND ECX, mask
+        0x65, 0x48, 0x03, 0x0C, 0x25, 0,    0, 0, 0,  // ADD RCX, entries
         0x48, 0x2B, 0x01,                             // SUB RAX, [RCX]
         0x48, 0x3D, 0,    0,    0,    0,              // CMP RAX, imm32
     };
@@ -98,7 +98,7 @@ void Translator::access(const Insn& i, unsigned size, bool write, bool spare_fla
     add_segment(i.seg, size, write);
     const bool stack = i.base == rsp && i.index == kNoRegister && i.seg == Seg::ss;
     // Another page there would be none that was checked.
-    !hoist_ && stack ? access_stack_linear(size, write) : access_linear(size, write);
+    !hoist_&& stack ? access_stack_linear(size, write) : access_linear(size, write);
 }
 
 void Translator::put_back(unsigned g, Reg from, unsigned size) {

@@ -68,7 +68,8 @@ Translator::StackUse Translator::stack_use(const Insn& i) const {
             u.moves_by = -size;
             return u;
         case Op::POP:
-            if (i.memory() || (i.opcode >= 0x58 && i.opcode <= 0x5F ? i.reg : i.rm) == rsp) return {.known = false};
+            if (i.memory() || (i.opcode >= 0x58 && i.opcode <= 0x5F ? i.reg : i.rm) == rsp)
+                return {.known = false};
             [[fallthrough]];
         case Op::POP_SREG:
         case Op::POPF:

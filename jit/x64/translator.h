@@ -151,7 +151,7 @@ class Translator {
     Mem stack_access(i32 offset, unsigned size, bool write, bool spare_flags = false);
     // The same from `base`, which is where sp_offset_ says.
     Mem stack_access_at(Reg base, i32 offset, unsigned size, bool write, bool spare_flags = false);
-    void check_stack(Reg base, bool write);  // for an access that begins `checked_`
+    void check_stack(Reg base, bool write);               // for an access that begins `checked_`
     void access_stack_linear(unsigned size, bool write);  // RAX: linear address, likely in the stack's page
     void move_stack_pointer(i32 by);
     Label whole_instead();  // a stub that has the interpreter execute this instruction

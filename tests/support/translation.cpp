@@ -63,7 +63,10 @@ std::string with_offset(std::string name, u64 offset) {
 
 }  // namespace
 
-Translation::Translation() : buffer_(kBufferBytes), offsets_(made_up_offsets()) {
+Translation::Translation()
+    : buffer_(kBufferBytes),
+      offsets_(made_up_offsets()),
+      translator_({encoder_, 0, offsets_, thunks_, sites_, links_}) {
     encoder_.start(buffer_.data(), buffer_.data() + kRegionAt);
     thunks_ = x64::generate_thunks(encoder_, 0, offsets_, {}, nullptr);
     MYNAH_CHECK(!encoder_.full());
@@ -86,8 +89,7 @@ bool Translation::find(Region& region, const u8* page, u64 page_rip, u32 entry, 
 
 bool Translation::translate(Region& region, const ModeBits& mode) {
     encoder_.start(buffer_.data() + kRegionAt, buffer_.data() + buffer_.size());
-    x64::Translator translator({encoder_, 0, offsets_, thunks_, sites_, links_});
-    return translator.translate(region, mode);
+    return translator_.translate(region, mode);
 }
 
 void Translation::forget() {

@@ -39,6 +39,7 @@ class Translation {
     x64::Thunks thunks_;
     std::vector<CallSite> sites_;
     std::deque<Link> links_;
+    x64::Translator translator_;
 };
 
 }  // namespace mynah::test
