@@ -141,6 +141,12 @@ class Decoder {
         return mode_.code_size == 4 ? 2 : 4;
     }
 
+    // A ModRM byte that made the choice is among the bytes looked at.
+    DecodeStatus invalid(Node node) {
+        if (node.kind != NodeKind::row && node.kind != NodeKind::prefix) ++p_;
+        return DecodeStatus::invalid;
+    }
+
     DecodeStatus find_row() {
         unsigned map = 0;
         if (opcode_ == 0x0F) {
@@ -158,7 +164,7 @@ class Decoder {
         if (node.kind != NodeKind::row && !look_up(node, rep_ ? rep_ : static_cast<unsigned>(opsize_), row)) {
             return DecodeStatus::truncated;
         }
-        if (row == kInvalid) return DecodeStatus::invalid;
+        if (row == kInvalid) return invalid(node);
         const Entry* e = &tables.entries[row];
         if ((e->attributes & entry_attr::w_pair) && (rex_ & rex_w)) e = &tables.entries[++row];
         if (e->op == Op::NOP && opcode_ == 0x90 && map == 0 && (rex_ & rex_b)) row = tables.row_xchg;
@@ -168,11 +174,11 @@ class Decoder {
             else if (e->op == Op::LZCNT)
                 row = tables.row_bsr;
             else
-                return DecodeStatus::invalid;
+                return invalid(node);
         }
         if ((e->attributes & entry_attr::lahf_lm) && mode_.code_size == 8 &&
             !(mode_.features >> static_cast<unsigned>(Feature::lahf_lm) & 1)) {
-            return DecodeStatus::invalid;
+            return invalid(node);
         }
         insn_.row = static_cast<u16>(row);
         return DecodeStatus::ok;
@@ -194,8 +200,10 @@ class Decoder {
 
     // Behind C4 or C5 (SDM vol. 2A 2.3.5).
     DecodeStatus find_vex_row() {
-        if (rep_ || opsize_ || rex_ || (insn_.flags & insn_flag::lock)) return DecodeStatus::invalid;
-        if (!mode_.descriptors) return DecodeStatus::invalid;
+        if (rep_ || opsize_ || rex_ || (insn_.flags & insn_flag::lock) || !mode_.descriptors) {
+            ++p_;  // that it is VEX shows in the next byte
+            return DecodeStatus::invalid;
+        }
         const bool three = opcode_ == 0xC4;
         if (end_ - p_ < (three ? 3 : 2)) {
             p_ = end_;
@@ -213,9 +221,8 @@ class Decoder {
         const Node node = tables.vex_nodes[code64][map - 1][w << 1 | l][opcode_];
         unsigned row = node.base;
         if (node.kind != NodeKind::row && !look_up(node, last & 3, row)) return DecodeStatus::truncated;
-        if (row == kInvalid) return DecodeStatus::invalid;
-        if (!(mode_.features >> static_cast<unsigned>(tables.entries[row].feature) & 1))
-            return DecodeStatus::invalid;
+        if (row == kInvalid) return invalid(node);
+        if (!(mode_.features >> static_cast<unsigned>(tables.entries[row].feature) & 1)) return invalid(node);
         insn_.row = static_cast<u16>(row);
         return DecodeStatus::ok;
     }

@@ -248,6 +248,8 @@ void JitEngine::remember_target(u64 rip, const u8* code) {
 
 const u8* JitEngine::lookup(u64 rip) {
     ++counters_.lookups;
+    // A fetch sets accessed bits: not before the instruction's time has come.
+    if (core_.accelerated.budget == 0) return nullptr;
     renew_space();
     const u8* host = fetch(rip, nullptr);
     if (host == nullptr || core_.attention || flush_) return nullptr;

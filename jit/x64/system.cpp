@@ -31,14 +31,14 @@ void Translator::reload_segment(unsigned seg) {
     const Label odd = whole_instead();
     e_.rm({.byte = 0x3B, .word = true}, RCX, in_state(s_.selector[seg]));  // CMP
     e_.jcc(kNE, odd);
+    e_.alu_imm(kCmp, in_state(s_.descriptor[seg]), 0, true);
+    e_.jcc(kE, odd);
     e_.mov(RAX, RCX, false);
     e_.alu_imm(kAnd, RAX, ~7, false);
     e_.alu(kAdd, RAX, in_state(s_.gdt_base));
     if (mode_.code_size != 8) e_.mov(RAX, RAX, false);
     access_linear(8, false);
     e_.load(RCX, at(RAX));
-    e_.rr(plain(0x85, true), RCX, RCX);
-    e_.jcc(kE, odd);
     e_.alu(kCmp, RCX, in_state(s_.descriptor[seg]));
     e_.jcc(kNE, odd);
 }

@@ -105,6 +105,19 @@ TEST(Decoder, LengthLimit) {
     EXPECT_EQ(decode(std::span<const u8>{}, {8, true}, i), DecodeStatus::truncated);
 }
 
+// Who keeps what was decoded must notice when one of these bytes changes.
+TEST(Decoder, InvalidInstructionsCountWhatWasLookedAt) {
+    const auto length = [](u8 code_size, std::initializer_list<int> bytes) {
+        const auto d = decode_bytes(code_size, bytes);
+        EXPECT_EQ(d.status, DecodeStatus::invalid);
+        return unsigned{d.insn.length};
+    };
+    EXPECT_EQ(length(4, {0x8D, 0xD9, 0x00, 0x00}), 2u);        // LEA of a register
+    EXPECT_EQ(length(4, {0x0F, 0xC7, 0xC0, 0x00}), 3u);        // no such member of group 9
+    EXPECT_EQ(length(4, {0x66, 0xC5, 0xF8, 0x77, 0x00}), 3u);  // VEX behind 66h
+    EXPECT_EQ(length(8, {0x06, 0xC5}), 1u);                    // PUSH ES
+}
+
 TEST(Decoder, LockNeedsAMemoryDestination) {
     EXPECT_EQ(decode_bytes(4, {0xF0, 0x01, 0x00}).status, DecodeStatus::ok);       // lock add [eax], eax
     EXPECT_EQ(decode_bytes(4, {0xF0, 0x01, 0xC0}).status, DecodeStatus::invalid);  // lock add eax, eax

@@ -227,6 +227,14 @@ TEST(Sequences, InterpretedAndTranslatedAlike) {
     run_many(make_sequence, 0x1000000, number("MYNAH_SEQUENCES", 5000), {});
 }
 
+// What found: a null selector that is loaded again reads no descriptor (100338e), a store that takes the
+// running code's mapping (10094e3, 100ad72), the ModRM byte of what was no instruction changes (1009dd4),
+// jump targets in another code segment (300044b).
+TEST(Sequences, ThoseThatWereDifferentOnce) {
+    for (const u64 seed : {0x100338e, 0x10094e3, 0x100ad72, 0x1009dd4}) run_many(make_sequence, seed, 1, {});
+    run_many(make_noise, 0x300044b, 1, {});
+}
+
 // The cache is always full: everything is dropped again and again.
 TEST(Sequences, AlikeInASmallCache) {
     run_many(make_sequence, 0x2000000, number("MYNAH_SEQUENCES", 5000) / 10, {.code_bytes = 1});

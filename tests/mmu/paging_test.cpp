@@ -66,6 +66,43 @@ TEST_F(Paging, AccessedAndDirty) {
     EXPECT_EQ(map->read(0x4028, 8) & 0xFFF, kP | kW | kU | kA | kD);
 }
 
+TEST_F(Paging, TheCodeEpochStandsForNotedPages) {
+    long_tables();
+    PagingControls c = long_mode();
+    c.smap = true;
+    mmu.set_controls(c);
+    for (const u64 page : {0x5000, 0x6000}) (void)mmu.translate(page, Access::execute, mmu.privilege());
+    const u64 before = mmu.code_epoch();
+    mmu.note_code(0x5123);
+    put64(0x4030, 0x108000 | kP);  // page 6: nobody relies on it
+    EXPECT_EQ(mmu.code_epoch(), before);
+    mmu.set_privilege(Privilege::supervisor_ac);
+    EXPECT_EQ(mmu.code_epoch(), before) << "what is executed does not depend on EFLAGS.AC";
+    mmu.set_privilege(Privilege::user);
+    EXPECT_NE(mmu.code_epoch(), before);
+    mmu.set_privilege(Privilege::supervisor);
+    EXPECT_EQ(mmu.code_epoch(), before);
+    put64(0x4028, 0x107000 | kP);
+    EXPECT_NE(mmu.code_epoch(), before);
+}
+
+TEST_F(Paging, TheStackPageIsForgottenWithItsMapping) {
+    long_tables();
+    mmu.set_controls(long_mode());
+    EXPECT_FALSE(mmu.use_stack_page(0x5008)) << "not in the write table yet";
+    EXPECT_TRUE(mmu.translate(0x5008, Access::write, mmu.privilege()).ok);
+    EXPECT_TRUE(mmu.use_stack_page(0x5008));
+    EXPECT_EQ(mmu.stack_page().page, 0x5000u);
+    EXPECT_EQ(mmu.stack_page().page + mmu.stack_page().host_less_page, mmu.stack_page().host);
+    const u64 changes = mmu.stack_page_changes();
+    put64(0x4028, 0x107000 | kP | kW | kU);
+    EXPECT_EQ(mmu.stack_page().page, Mmu::StackPage::kNone);
+    EXPECT_NE(mmu.stack_page_changes(), changes);
+    // Pointers that are added to must not wrap around at 4 GiB.
+    EXPECT_TRUE(mmu.translate(0x8, Access::write, mmu.privilege()).ok);
+    EXPECT_FALSE(mmu.use_stack_page(0x8));
+}
+
 TEST_F(Paging, AFaultSetsNothing) {
     long_tables();
     put64(0x4028, 0x105000 | kP);
