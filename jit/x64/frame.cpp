@@ -6,7 +6,6 @@ namespace mynah::x64 {
 
 namespace {
 constexpr unsigned kAdd = 0, kAnd = 4, kXor = 6, kCmp = 7;
-constexpr u8 kLahf = 0x9F, kSahf = 0x9E;
 }  // namespace
 
 bool Translator::translate(Region& region, const ModeBits& mode) {
@@ -54,7 +53,7 @@ FlagPlace& Translator::wanted_at(u32 target) {
         // The first edge decides; who looks at the budget has them in the state.
         const RegionBlock& b = region_->blocks[target];
         const bool in_state = b.poll || b.external || flags_.state || flags_.af_junk;
-        block_flags_[target] = {.host = !in_state, .state = in_state, .af_junk = false};
+        block_flags_[target] = {.host = !in_state, .state = in_state, .af_junk = false, .recipe = {}};
         block_flags_set_[target] = 1;
     }
     return block_flags_[target];
@@ -164,7 +163,11 @@ u32 Translator::new_site(unsigned size, bool write) {
 }
 
 Label Translator::whole_instead() {
-    const Stub s{.kind = Stub::whole, .here = e_.label(), .site = new_site(0, false), .pointers = pointers_};
+    const Stub s{.kind = Stub::whole,
+                 .here = e_.label(),
+                 .site = new_site(0, false),
+                 .before = flags_,
+                 .pointers = pointers_};
     stubs_.push_back(s);
     return s.here;
 }
@@ -182,6 +185,7 @@ void Translator::emit_interpret() {
 // True: control does not go on behind the instruction, or that has been seen to.
 bool Translator::emit_insn() {
     const Insn& i = entry_->insn;
+    before_instruction(i);
     if (emit_x87(i)) return false;
     settle_pointers(i);
     if (emit_branch(i)) return true;
@@ -191,38 +195,6 @@ bool Translator::emit_insn() {
                        emit_flag(i) || emit_interrupt_flag(i) || emit_vector(i);
     if (!known) emit_interpret();
     return false;
-}
-
-// --- flags ---
-
-void Translator::flags_to_state() {
-    if (flags_.state) return;
-    e_.byte(kLahf);
-    e_.rr({.byte = 0x90, .map = 1, .byte_rm = true}, 0, RAX);  // SETO AL
-    if (flags_.af_junk) {
-        e_.byte(0x80);  // AND AH, ~10h; the stored copy is exact, the host's flags are gone
-        e_.byte(0xE4);
-        e_.byte(0xEF);
-        flags_.host = false;
-    }
-    e_.store(in_state(s_.flags), RAX, false);
-    flags_.state = true;
-    flags_.af_junk = false;
-}
-
-void Translator::flags_to_host() {
-    if (flags_.host) return;
-    e_.load(RAX, in_state(s_.flags), false);
-    e_.byte(0x04);  // ADD AL, 127: OF
-    e_.byte(0x7F);
-    e_.byte(kSahf);
-    flags_.host = true;
-}
-
-void Translator::carry_to_host() {
-    if (flags_.host) return;
-    e_.rm({.byte = 0xBA, .map = 1}, 4, in_state(s_.flags));  // BT flags, 8
-    e_.byte(8);
 }
 
 // --- edges ---
@@ -287,6 +259,15 @@ void Translator::leave_region(u64 rip, FlagPlace flags) {
     direct_target(rip);
 }
 
+// The interpreter wants them in the state.
+void Translator::flags_for_call(const Stub& s, bool keep_rax) {
+    if (s.before.state) return;
+    if (keep_rax) e_.store(in_state(s_.value + 16), RAX);
+    flags_ = s.before;
+    flags_to_state();
+    if (keep_rax) e_.load(RAX, in_state(s_.value + 16));
+}
+
 void Translator::emit_stub(const Stub& s) {
     e_.bind(s.here);
     flags_ = s.flags;
@@ -297,6 +278,7 @@ void Translator::emit_stub(const Stub& s) {
             if (s.kind != Stub::whole) {
                 const bool stack = s.kind == Stub::stack_miss;
                 if (!stack) e_.rm(plain(0x03, true), RAX, at(RCX));  // back to the linear address
+                flags_for_call(s, true);
                 if (s.pointers.last != nullptr) {
                     e_.store(in_state(s_.value + 16), RAX);
                     write_pointers(s.pointers);
@@ -309,6 +291,7 @@ void Translator::emit_stub(const Stub& s) {
                 e_.rr(plain(0x85, true), RAX, RAX);
                 e_.jcc(kNE, s.resume);
             } else {
+                flags_for_call(s, false);
                 write_pointers(s.pointers);
                 e_.move_imm(RCX, s.site);
                 e_.call_to(e_.here() + delta_, thunks_.interpret);
@@ -321,6 +304,7 @@ void Translator::emit_stub(const Stub& s) {
             return;
         }
         case Stub::stack_range:
+            flags_for_call(s, true);
             if (s.pointers.last != nullptr) {
                 e_.store(in_state(s_.value + 16), RAX);
                 write_pointers(s.pointers);

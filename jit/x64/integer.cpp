@@ -77,7 +77,41 @@ bool Translator::emit_alu(const Insn& i) {
         }
     }
     flags_written();
+    if (!memory && !reads_carry)
+        note_recipe(i,
+                    immediate_form ? rm
+                    : to_reg       ? i.reg
+                                   : i.rm,
+                    immediate_form ? rm
+                    : to_reg       ? i.rm
+                                   : i.reg,
+                    immediate_form);
     return true;
+}
+
+void Translator::note_recipe(const Insn& i, unsigned to, unsigned from, bool immediate_form) {
+    if (i.osize < 4 || home(to) == kNoReg || home(from) == kNoReg) return;
+    FlagRecipe r{.wide = i.osize == 8,
+                 .immediate = immediate_form,
+                 .to = static_cast<u8>(to),
+                 .from = static_cast<u8>(from),
+                 .value = static_cast<i32>(i.imm)};
+    switch (i.op) {
+        case Op::CMP:
+            r.kind = FlagRecipe::cmp;
+            break;
+        case Op::TEST:
+            r.kind = FlagRecipe::test;
+            break;
+        case Op::ADD:
+        case Op::SUB:
+            if (!immediate_form && to == from) return;
+            r.kind = i.op == Op::ADD ? FlagRecipe::add : FlagRecipe::sub;
+            break;
+        default:
+            r.kind = FlagRecipe::logic;
+    }
+    flags_.recipe = r;
 }
 
 // AH, CH, DH and BH: the registers go to RCX and RAX, whose high bytes the host can name.

@@ -80,6 +80,7 @@ void Translator::access_linear(unsigned size, bool write) {
                  .here = e_.label(),
                  .resume = e_.label(),
                  .site = new_site(size, write),
+                 .before = flags_,
                  .pointers = pointers_};
     e_.jcc(kA, s.here);
     e_.alu(kAdd, RAX, at(RCX, 8));
@@ -87,13 +88,13 @@ void Translator::access_linear(unsigned size, bool write) {
     stubs_.push_back(s);
 }
 
-void Translator::access(const Insn& i, unsigned size, bool write, bool spare_flags) {
+void Translator::access(const Insn& i, unsigned size, bool write, bool flags_stay) {
     if (hoist_ && size <= 8 && on_stack(i)) {
-        const Mem m = stack_access(i.disp, size, write, spare_flags);
+        const Mem m = stack_access(i.disp, size, write, flags_stay);
         if (m.index != kNoReg || m.disp != 0) e_.lea(RAX, m);
         return;
     }
-    before_clobber();
+    spare_flags();
     effective_address(i);
     add_segment(i.seg, size, write);
     const bool stack = i.base == rsp && i.index == kNoRegister && i.seg == Seg::ss;

@@ -148,16 +148,16 @@ void Translator::follow_stack_pointer(const Insn& i) {
     if (!u.known || sp_offset_ > kFarthest || sp_offset_ < -kFarthest) forget_stack();
 }
 
-Mem Translator::stack_access_at(Reg base, i32 offset, unsigned size, bool write, bool spare_flags) {
+Mem Translator::stack_access_at(Reg base, i32 offset, unsigned size, bool write, bool flags_stay) {
     const bool wide = mode_.stack_size == 8;
     const StackRange wanted{sp_offset_ + offset, sp_offset_ + offset + static_cast<i32>(size)};
     if (hoist_ && size <= 8 && base == home(rsp) && checked_.covers(wanted)) {
-        if (!spare_flags) before_clobber();
+        if (!flags_stay) spare_flags();
         // The page is neither the first nor the last of 4 GiB: nothing wraps around on the way there.
         e_.load(RAX, in_state(s_.stack_page + 16));
         return {.base = RAX, .index = base, .disp = offset};
     }
-    before_clobber();
+    spare_flags();
     if (hoist_ && size <= 8) {
         checked_ = look_ahead(wanted);
         check_stack(base, write);
@@ -177,8 +177,8 @@ Mem Translator::stack_access_at(Reg base, i32 offset, unsigned size, bool write,
     return at(RAX);
 }
 
-Mem Translator::stack_access(i32 offset, unsigned size, bool write, bool spare_flags) {
-    return stack_access_at(home(rsp), offset, size, write, spare_flags);
+Mem Translator::stack_access(i32 offset, unsigned size, bool write, bool flags_stay) {
+    return stack_access_at(home(rsp), offset, size, write, flags_stay);
 }
 
 // RAX: the host address of what `checked_` begins with; `base` is the block's origin and sp_offset_.
@@ -194,6 +194,7 @@ void Translator::check_stack(Reg base, bool write) {
                  .here = e_.label(),
                  .resume = e_.label(),
                  .site = new_site(static_cast<unsigned>(bytes), write),
+                 .before = flags_,
                  .pointers = pointers_};
     e_.jcc(kA, s.here);
     e_.alu(kAdd, RAX, in_state(s_.stack_page + 8));
@@ -211,6 +212,7 @@ void Translator::access_stack_linear(unsigned size, bool write) {
                  .here = e_.label(),
                  .resume = e_.label(),
                  .site = new_site(size, write),
+                 .before = flags_,
                  .write = write,
                  .pointers = pointers_};
     e_.jcc(kA, s.here);

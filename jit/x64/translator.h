@@ -15,11 +15,24 @@
 
 namespace mynah::x64 {
 
-// Where the arithmetic flags are.
+// How the flags of an instruction can be had again from registers that still are as it left them.
+struct FlagRecipe {
+    enum Kind : u8 { none, cmp, test, logic, add, sub } kind = none;
+    bool wide = false;
+    bool immediate = false;
+    u8 to = 0, from = 0;  // guest registers
+    i32 value = 0;
+
+    bool known() const { return kind != none; }
+    bool uses(unsigned g) const { return g == to || (!immediate && kind != logic && g == from); }
+};
+
+// Where the arithmetic flags are: in one of the two, or in neither with a recipe.
 struct FlagPlace {
     bool host = false;
     bool state = true;
     bool af_junk = false;  // the host's AF is not the guest's, which is 0
+    FlagRecipe recipe{};
 };
 
 // x87 instructions that are done, and the state doesn't show it yet.
@@ -78,6 +91,7 @@ class Translator {
         u32 site = 0;
         u64 rip = 0;
         FlagPlace flags{};       // at the stub; miss, whole: behind the instruction
+        FlagPlace before{};      // miss, whole: before the instruction
         bool call = false;       // target, unlinked: a call
         bool write = false;      // stack_miss
         u32 number = 0;          // unlinked: of the link
@@ -93,16 +107,25 @@ class Translator {
     bool emit_insn();
     void emit_interpret();
     void emit_stub(const Stub& s);
+    void flags_for_call(const Stub& s, bool keep_rax);
     void go_to_block(u32 target);                        // jumps, converting flags
     void branch_to(unsigned cond, u64 rip, u32 target);  // if `cond`, to a block or out of the region
     void leave_region(u64 rip, FlagPlace flags);         // to code elsewhere
     void prepare_for(u32 target);                        // stores the flags if the target wants them there
     FlagPlace& wanted_at(u32 target);
-    void flags_to_state();  // clobbers RAX
-    void flags_to_host();   // clobbers RAX
-    void carry_to_host();
-    void flags_written(bool af_junk = false) { flags_ = {.host = true, .state = false, .af_junk = af_junk}; }
-    void flags_in_state_only() { flags_ = {.host = false, .state = true, .af_junk = false}; }
+    // --- flags.cpp ---
+    void flags_to_state();   // clobbers RAX
+    void flags_to_host();    // clobbers RAX
+    void carry_to_host();    // not if there is but a recipe
+    void recompute_flags();  // clobbers RAX
+    void before_instruction(const Insn& i);
+    bool keeps_recipe(const Insn& i) const;
+    // Before code that destroys the host's flags, and calls nothing but through stubs that know `before`.
+    void spare_flags();
+    void flags_written(bool af_junk = false) {
+        flags_ = {.host = true, .state = false, .af_junk = af_junk, .recipe = {}};
+    }
+    void flags_in_state_only() { flags_ = {}; }
     void before_clobber() {
         flags_to_state();
         flags_.host = false;
@@ -120,8 +143,9 @@ class Translator {
     // Effective address without segment, cut to the address size, in RAX.
     void effective_address(const Insn& i);
     Mem address_of(const Insn& i, bool& direct);
-    // Host address of the operand in RAX; flags in the state after it, or where they were if they are spared.
-    void access(const Insn& i, unsigned size, bool write, bool spare_flags = false);
+    // Host address of the operand in RAX; flags in the state after it or a recipe; where they were if they
+    // stay.
+    void access(const Insn& i, unsigned size, bool write, bool flags_stay = false);
     void access_linear(unsigned size, bool write);  // RAX: linear address
     void add_segment(Seg seg, unsigned size, bool write);
 
@@ -148,9 +172,9 @@ class Translator {
     void forget_stack();
     void follow_stack_pointer(const Insn& i);
     // Where in the host `offset` from the stack pointer is; may use RAX. Flags as with access().
-    Mem stack_access(i32 offset, unsigned size, bool write, bool spare_flags = false);
+    Mem stack_access(i32 offset, unsigned size, bool write, bool flags_stay = false);
     // The same from `base`, which is where sp_offset_ says.
-    Mem stack_access_at(Reg base, i32 offset, unsigned size, bool write, bool spare_flags = false);
+    Mem stack_access_at(Reg base, i32 offset, unsigned size, bool write, bool flags_stay = false);
     void check_stack(Reg base, bool write);               // for an access that begins `checked_`
     void access_stack_linear(unsigned size, bool write);  // RAX: linear address, likely in the stack's page
     void move_stack_pointer(i32 by);
@@ -178,6 +202,7 @@ class Translator {
 
     // --- families; false: not theirs, the interpreter executes it ---
     bool emit_alu(const Insn& i);
+    void note_recipe(const Insn& i, unsigned to, unsigned from, bool immediate_form);
     bool emit_unary(const Insn& i);
     bool emit_move(const Insn& i);
     bool emit_extend(const Insn& i);

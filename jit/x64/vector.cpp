@@ -57,7 +57,7 @@ u8 prefix_byte(MandatoryPrefix p) {
 
 void Translator::need_vectors() {
     if (vectors_known_) return;
-    before_clobber();
+    spare_flags();
     const Stub s{.kind = Stub::vectors, .here = e_.label(), .resume = e_.label()};
     e_.alu_imm(7, in_state(s_.vectors_loaded), 0, false);
     e_.jcc(kE, s.here);
@@ -193,7 +193,7 @@ bool Translator::reemit(const Insn& i) {
     }
     if (vectors) need_vectors();
     if (memory != nullptr) {
-        before_clobber();
+        spare_flags();
         effective_address(i);
         add_segment(i.seg, size, memory->write);
         if (row.has(row_attr::align) && size >= 16) {

@@ -1,0 +1,140 @@
+// Where the guest's arithmetic flags are. Most are never looked at but by an instruction that could have
+// faulted in between; so whatever destroys the host's flags, above all the look-up of an address, need not
+// save them as long as they can be had again from the operands.
+#include "cpu/insn_table.h"
+#include "jit/x64/translator.h"
+
+namespace mynah::x64 {
+
+namespace {
+
+constexpr unsigned kAdd = 0, kSub = 5, kCmp = 7;
+constexpr u8 kLahf = 0x9F, kSahf = 0x9E;
+
+}  // namespace
+
+void Translator::flags_to_state() {
+    if (flags_.state) return;
+    if (!flags_.host) recompute_flags();
+    e_.byte(kLahf);
+    e_.rr({.byte = 0x90, .map = 1, .byte_rm = true}, 0, RAX);  // SETO AL
+    if (flags_.af_junk) {
+        e_.byte(0x80);  // AND AH, ~10h; the stored copy is exact, the host's flags are gone
+        e_.byte(0xE4);
+        e_.byte(0xEF);
+        flags_.host = false;
+    }
+    e_.store(in_state(s_.flags), RAX, false);
+    flags_.state = true;
+    flags_.af_junk = false;
+}
+
+void Translator::flags_to_host() {
+    if (flags_.host) return;
+    if (flags_.recipe.known()) return recompute_flags();
+    e_.load(RAX, in_state(s_.flags), false);
+    e_.byte(0x04);  // ADD AL, 127: OF
+    e_.byte(0x7F);
+    e_.byte(kSahf);
+    flags_.host = true;
+}
+
+void Translator::carry_to_host() {
+    if (flags_.host) return;
+    e_.rm({.byte = 0xBA, .map = 1}, 4, in_state(s_.flags));  // BT flags, 8
+    e_.byte(8);
+}
+
+void Translator::recompute_flags() {
+    const FlagRecipe& r = flags_.recipe;
+    const Reg to = home(r.to), from = home(r.from);
+    const auto operate = [&](unsigned op, Reg reg) {
+        r.immediate ? e_.alu_imm(op, reg, r.value, r.wide) : e_.alu(op, reg, from, r.wide);
+    };
+    switch (r.kind) {
+        case FlagRecipe::cmp:
+            operate(kCmp, to);
+            break;
+        case FlagRecipe::test:
+            if (r.immediate) {
+                e_.rr(plain(0xF7, r.wide), 0, to);
+                e_.imm32(static_cast<u32>(r.value));
+            } else {
+                e_.rr(plain(0x85, r.wide), from, to);
+            }
+            break;
+        case FlagRecipe::logic:
+            e_.rr(plain(0x85, r.wide), to, to);
+            break;
+        case FlagRecipe::add:
+        case FlagRecipe::sub: {
+            const bool add = r.kind == FlagRecipe::add;
+            e_.mov(RAX, to, r.wide);
+            operate(add ? kSub : kAdd, RAX);
+            operate(add ? kAdd : kSub, RAX);
+            break;
+        }
+        case FlagRecipe::none:
+            MYNAH_CHECK(false);
+    }
+    flags_.host = true;
+}
+
+void Translator::spare_flags() {
+    if (!flags_.state && flags_.recipe.known()) {
+        flags_.host = false;
+    } else {
+        before_clobber();
+    }
+}
+
+// Does it leave the flags and the recipe's registers alone, and never look at the flags?
+bool Translator::keeps_recipe(const Insn& i) const {
+    const FlagRecipe& r = flags_.recipe;
+    const auto uses = [&](unsigned g) { return r.uses(g >= kHighByte ? g - kHighByte : g); };
+    switch (i.op) {
+        case Op::NOP:
+        case Op::ENDBR:
+        case Op::PREFETCH:
+            return true;
+        case Op::MOV:
+            switch (i.opcode) {
+                case 0x88:
+                case 0x89:
+                case 0xC6:
+                case 0xC7:
+                    return i.memory() || !uses(i.rm);
+                case 0xA0:
+                case 0xA1:
+                    return !uses(rax);
+                case 0xA2:
+                case 0xA3:
+                    return true;
+                default:
+                    return !uses(i.reg);
+            }
+        case Op::MOVZX:
+        case Op::MOVSX:
+        case Op::MOVSXD:
+        case Op::LEA:
+            return !uses(i.reg);
+        case Op::PUSH:
+            return !uses(rsp);
+        case Op::POP:
+            return !i.memory() && !uses(rsp) && !uses(i.reg) && !uses(i.rm);
+        default:
+            return i.op >= Op::MOVD && row_of(i).flags_written == 0 && row_of(i).flags_undefined == 0 &&
+                   row_of(i).flags_read == 0 && !uses(i.reg) && (i.memory() || !uses(i.rm)) && !uses(i.vvvv);
+    }
+}
+
+// Afterwards a recipe is there only if the instruction keeps it, or overwrites all flags without looking.
+void Translator::before_instruction(const Insn& i) {
+    if (!flags_.recipe.known() || keeps_recipe(i)) return;
+    const FlagUse use = flag_use(i);
+    if (use.read == 0 && use.written == eflags::arithmetic) return;
+    if (!flags_.host && !flags_.state) use.read != 0 ? flags_to_host() : flags_to_state();
+    flags_.recipe = {};
+}
+
+}  // namespace mynah::x64
