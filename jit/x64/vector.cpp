@@ -111,6 +111,7 @@ bool Translator::emit_vector(const Insn& i) {
     const bool vex = i.has(insn_flag::vex);
     if (i.op < Op::MOVD || left_out(i.op) || !(vex ? mode_.avx : mode_.sse)) return false;
     if (i.op == Op::VZEROUPPER || i.op == Op::VZEROALL) {
+        if (mode_.code_size != 8) return false;  // there it leaves YMM8 to YMM15 alone
         need_vectors();
         e_.byte(0xC5);
         e_.byte(i.op == Op::VZEROALL ? 0xFC : 0xF8);

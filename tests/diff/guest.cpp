@@ -178,6 +178,15 @@ Outcome GuestCpu::run_block(const UserState& in, u64 length) {
     return end(in);
 }
 
+Outcome GuestCpu::run_sequence(const UserState& in, u64 length, u64 count) {
+    const u8 jump[] = {0xEB, 0xFE};
+    write_code(in.code_address() + length, jump);
+    begin(in);
+    constexpr u64 kJumps = 64;
+    (void)box_.cpu->run(count + kJumps);
+    return end(in);
+}
+
 Outcome GuestCpu::end(const UserState& in) {
     CpuState& s = box_.state();
     Outcome out;

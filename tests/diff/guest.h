@@ -17,6 +17,8 @@ class GuestCpu {
     // The same as one block of code, as translators want it: behind the instruction there is a jump to
     // itself. Not for branches.
     Outcome run_block(const UserState& in, u64 length);
+    // `count` instructions in `length` bytes, at once; likewise.
+    Outcome run_sequence(const UserState& in, u64 length, u64 count);
     Box& box() { return box_; }
 
   private:
