@@ -172,7 +172,7 @@ x64::Outcome JitEngine::interpret(const CallSite& site, u64 stack_page) {
     const u64 given_back = site.given_back - 1;
     const bool straight = !c.faulted && !c.attention && c.state.rip == (behind & c.rip_mask) &&
                           limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes &&
-                          (!site.relies || stack_page == c.mmu.stack_page_changes());
+                          (!site.relies || stack_page == c.mmu.stack_page_changes()) && !site.checks;
     if (!straight) {
         a.budget = limit_ - c.retired;
         return go_on();

@@ -63,6 +63,7 @@ struct CallSite {
     u8 size = 0;         // of the access
     bool write = false;
     bool relies = false;  // the code behind it takes for granted that the stack's page is the same
+    bool checks = false;  // the instruction checks it: who executes it otherwise must not go on behind it
     bool shadow = false;  // STI: interrupts wait for one instruction more
     bool x87 = false;     // the code behind it takes for granted that the x87 is loaded
 };

@@ -85,7 +85,10 @@ void Translator::emit_block(u32 index) {
         entry_ = &region_->insns[b.first + n];
         region_->host_offsets.push_back(e_.offset());
         insn_stubs_ = static_cast<u32>(stubs_.size());
+        const size_t first_site = sites_.size();
+        newly_checked_ = false;
         ended = emit_insn();
+        for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry_->insn);
         if (insn_stubs_ != stubs_.size()) {
             const Label done = e_.label();

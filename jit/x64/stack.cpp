@@ -160,6 +160,7 @@ Mem Translator::stack_access_at(Reg base, i32 offset, unsigned size, bool write,
     spare_flags();
     if (hoist_ && size <= 8) {
         checked_ = look_ahead(wanted);
+        newly_checked_ = true;
         check_stack(base, write);
         return at(RAX, wanted.low - checked_.low);
     }

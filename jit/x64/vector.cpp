@@ -111,8 +111,14 @@ bool Translator::emit_vector(const Insn& i) {
     const bool vex = i.has(insn_flag::vex);
     if (i.op < Op::MOVD || left_out(i.op) || !(vex ? mode_.avx : mode_.sse)) return false;
     if (i.op == Op::VZEROUPPER || i.op == Op::VZEROALL) {
-        if (mode_.code_size != 8) return false;  // there it leaves YMM8 to YMM15 alone
         need_vectors();
+        if (mode_.code_size != 8) {
+            // There it leaves YMM8 to YMM15 alone. VXORPS or VMOVAPS, either of which clears the upper half.
+            const bool all = i.op == Op::VZEROALL;
+            for (unsigned n = 0; n < 8; ++n)
+                e_.vex_rr({.byte = static_cast<u8>(all ? 0x57 : 0x28), .map = 1}, n, all ? n : 0, n);
+            return true;
+        }
         e_.byte(0xC5);
         e_.byte(i.op == Op::VZEROALL ? 0xFC : 0xF8);
         e_.byte(0x77);
