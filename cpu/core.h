@@ -98,7 +98,6 @@ class Core {
     // Gives FS or GS another base, in 64-bit code: nothing else depends on it.
     void set_base64(Seg s, u64 base) {
         state.seg(s).base = base;
-        state.seg(s).descriptor = 0;
         shortcuts_[static_cast<unsigned>(s)].base = base;
     }
 
@@ -288,6 +287,14 @@ class Core {
     // A bit for each that has base 0 and no end below 4 GiB, for reads and writes (CS: for reads).
     u8 flat_segments() const { return flat_segments_; }
     const SegShortcut& shortcut(Seg s) const { return shortcuts_[static_cast<unsigned>(s)]; }
+
+    // What a data segment register was when a descriptor of the GDT was last loaded into it. If it still is
+    // that, and the descriptor is in its place, a load of the selector changes nothing.
+    struct LoadedSegment {
+        SegmentRegister segment{.attributes = 0xFFFF};  // as no register ever is
+        u64 descriptor = 0;
+    };
+    std::array<LoadedSegment, 6> loaded_segments;
 
     // Belongs to an accelerator. It lies here because generated code reaches all state from one base.
     struct Accelerated {

@@ -23,9 +23,6 @@ struct SegmentRegister {
     u16 attributes = 0;
     u32 limit = 0;  // in bytes, G already applied
     u64 base = 0;
-    // What load_segment() read from the GDT, if all above is of that: found there again, nothing changes. 0:
-    // not known. No state of the guest's.
-    u64 descriptor = 0;
 
     unsigned type() const { return attributes & 15; }
     bool code_or_data() const { return attributes & 0x10; }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -86,10 +87,13 @@ bool JitEngine::state_in_reach() {
     offsets_.write_table = offset(&core_.mmu.table(Access::write));
     offsets_.fetch_table = offset(&core_.mmu.table(Access::execute));
     for (unsigned n = 0; n < 6; ++n) {
-        offsets_.selector[n] = offset(&s.segs[n].selector);
-        offsets_.descriptor[n] = offset(&s.segs[n].descriptor);
+        offsets_.segment_register[n] = offset(&s.segs[n]);
+        offsets_.loaded_segment[n] = offset(&core_.loaded_segments[n]);
     }
+    static_assert(offsetof(SegmentRegister, selector) == 0 && offsetof(SegmentRegister, base) == 8);
+    static_assert(sizeof(SegmentRegister) == 16 && offsetof(Core::LoadedSegment, descriptor) == 16);
     offsets_.gdt_base = offset(&s.gdtr.base);
+    offsets_.gdt_limit = offset(&s.gdtr.limit);
     offsets_.control = {offset(&s.cr0), 0, offset(&s.cr2), offset(&s.cr3), offset(&s.cr4)};
     for (unsigned n = 0; n < 8; ++n) offsets_.segment[n] = offset(&core_.shortcut(static_cast<Seg>(n)));
     a.targets = targets_.data();

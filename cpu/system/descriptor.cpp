@@ -169,7 +169,7 @@ bool load_segment(Core& core, Seg seg, u16 selector) {
     }
     if (!mark_accessed(core, d)) return false;
     core.state.seg(seg) = d.to_register(selector);
-    if (!(selector & 4)) core.state.seg(seg).descriptor = d.low;
+    if (!(selector & 4)) core.loaded_segments[static_cast<size_t>(seg)] = {core.state.seg(seg), d.low};
     core.update_segment(seg);
     return true;
 }

@@ -55,7 +55,6 @@ bool load_table(Core& core, const Insn& i, DescriptorTable& table) {
     } else if (i.osize == 2) {
         base &= 0xFFFFFF;
     }
-    for (SegmentRegister& r : core.state.segs) r.descriptor = 0;
     table.limit = load_le<u16>(&bytes[0]);
     table.base = base;
     return true;

@@ -39,8 +39,9 @@ struct StateOffsets {
     i32 x87_last, x87_operand;
     i32 read_table, write_table, fetch_table;  // Mmu::Table
     std::array<i32, 8> segment;                // Core::SegShortcut
-    std::array<i32, 6> selector, descriptor;   // of SegmentRegister
-    i32 gdt_base;
+    std::array<i32, 6> segment_register;  // SegmentRegister: the selector first, its base in the second half
+    std::array<i32, 6> loaded_segment;    // Core::LoadedSegment: the same, then the descriptor
+    i32 gdt_base, gdt_limit;
     std::array<i32, 5> control;  // CR0 to CR4, 0 for CR1
 };
 

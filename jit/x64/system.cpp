@@ -29,17 +29,24 @@ bool Translator::reloads(unsigned seg) const {
 // ECX: the selector.
 void Translator::reload_segment(unsigned seg) {
     const Label odd = whole_instead();
-    e_.rm({.byte = 0x3B, .word = true}, RCX, in_state(s_.selector[seg]));  // CMP
+    const i32 now = s_.segment_register[seg], then = s_.loaded_segment[seg];
+    e_.rm({.byte = 0x3B, .word = true}, RCX, in_state(now));  // CMP: the selector
     e_.jcc(kNE, odd);
-    e_.alu_imm(kCmp, in_state(s_.descriptor[seg]), 0, true);
-    e_.jcc(kE, odd);
+    for (const i32 half : {0, 8}) {
+        e_.load(RAX, in_state(now + half));
+        e_.alu(kCmp, RAX, in_state(then + half));
+        e_.jcc(kNE, odd);
+    }
     e_.mov(RAX, RCX, false);
+    e_.alu_imm(kOr, RAX, 7, false);
+    e_.rm({.byte = 0x3B, .word = true}, RAX, in_state(s_.gdt_limit));
+    e_.jcc(kA, odd);
     e_.alu_imm(kAnd, RAX, ~7, false);
     e_.alu(kAdd, RAX, in_state(s_.gdt_base));
     if (mode_.code_size != 8) e_.mov(RAX, RAX, false);
     access_linear(8, false);
     e_.load(RCX, at(RAX));
-    e_.alu(kCmp, RCX, in_state(s_.descriptor[seg]));
+    e_.alu(kCmp, RCX, in_state(then + 16));
     e_.jcc(kNE, odd);
 }
 
@@ -58,7 +65,6 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
             e_.store(in_state(s_.kernel_gs_base), RAX);
             e_.store(in_state(s_.gs_base), RCX);
             e_.store(in_state(s_.segment[static_cast<unsigned>(Seg::gs)]), RCX);
-            e_.store_imm32(in_state(s_.descriptor[static_cast<unsigned>(Seg::gs)]), 0, true);
             return true;
         case Op::STI: {
             // Its shadow covers the next instruction, which must be charged together with it.
@@ -79,7 +85,7 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
             // Of a push of 4 bytes the upper two are not written.
             const unsigned bytes = size == 4 ? 2 : size;
             const Mem to = stack_access(-static_cast<i32>(size), bytes, true);
-            e_.rm({.byte = 0xB7, .map = 1}, RCX, in_state(s_.selector[i.opcode >> 3 & 7]));
+            e_.rm({.byte = 0xB7, .map = 1}, RCX, in_state(s_.segment_register[i.opcode >> 3 & 7]));
             store_sized(to, RCX, bytes);
             move_stack_pointer(-static_cast<i32>(size));
             return true;
@@ -87,7 +93,7 @@ bool Translator::emit_interrupt_flag(const Insn& i) {
         case Op::MOV_RM_SREG: {
             if (i.memory() || size == 2) return false;
             const Reg to = home(i.rm) == kNoReg ? RCX : home(i.rm);
-            e_.rm({.byte = 0xB7, .map = 1}, to, in_state(s_.selector[i.reg]));
+            e_.rm({.byte = 0xB7, .map = 1}, to, in_state(s_.segment_register[i.reg]));
             put_back(i.rm, RCX, size);
             return true;
         }

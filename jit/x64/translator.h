@@ -268,7 +268,7 @@ class Translator {
     bool hoist_ = false;  // accesses to the stack are checked together
     StackRange checked_;
     bool newly_checked_ = false;  // by the current instruction
-    i32 sp_offset_ = 0;  // of the stack pointer
+    i32 sp_offset_ = 0;           // of the stack pointer
     X87Pointers pointers_;
     u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
     std::vector<Label> block_labels_;

@@ -75,6 +75,29 @@ TEST(Hostile, ExecutesFromRegistersOfADevice) {
     fmt::print("{}\n", boxes[1]->use.describe());
 }
 
+// The device has the interpreter execute the push as a whole; what comes after may not take for granted what
+// translated code would have found out about the stack.
+TEST(Hostile, PushesFromRegistersOfADevice) {
+    constexpr u64 kWindow = 0x2000000;
+    std::unique_ptr<Box> boxes[2];
+    for (unsigned n = 0; n < 2; ++n) {
+        boxes[n] = std::make_unique<Box>(16 * MiB, "max", n == 0 ? Engine::interp : Engine::jit);
+        Box& box = *boxes[n];
+        CodeInRegisters registers({1, 2, 3, 4});
+        box.memory->map_mmio(kWindow, 0x1000, registers, "registers");
+        box.flat();
+        // PUSH [ESI]; POP EDX; HLT
+        box.write(0x1000, {0xFF, 0x36, 0x5A, 0xF4});
+        CpuState& s = box.state();
+        s.rip = 0x1000;
+        s.gpr[rsp] = 0x8000;
+        s.gpr[rsi] = kWindow;
+        EXPECT_EQ(box.cpu->run(100), Exit::halted);
+        EXPECT_EQ(s.gpr[rdx], 0x04030201u);
+    }
+    expect_alike(*boxes[0], *boxes[1]);
+}
+
 // A generator in guest code makes new functions all the time, far more than a small cache holds.
 TEST(Hostile, FillsTheCodeCache) {
     for (const u64 cache : {u64{1}, 256 * KiB, 64 * MiB}) {
