@@ -289,6 +289,35 @@ FlagUse flag_use(const Insn& i) {
     return f;
 }
 
+bool names_written(const Insn& i, unsigned g) {
+    constexpr unsigned kNone = ~0u;
+    return std::ranges::any_of(row_of(i).operands, [&](const Operand& o) {
+        unsigned n = kNone;
+        switch (o.kind) {
+            case OperandKind::E:
+                if (!i.memory()) n = i.rm;
+                break;
+            case OperandKind::R:
+                n = i.rm;
+                break;
+            case OperandKind::G:
+            case OperandKind::Z:
+                n = i.reg;
+                break;
+            case OperandKind::B:
+                n = i.vvvv;
+                break;
+            case OperandKind::gpr:
+                n = o.fixed;
+                break;
+            default:
+                break;
+        }
+        if (n != kNone && n >= kHighByte) n -= kHighByte;
+        return o.write && n == g;
+    });
+}
+
 bool can_leave(const Entry& e) {
     if (e.step == call_handler || e.step == call_handler_last) {
         // Those that the translator knows to be harmless.

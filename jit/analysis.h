@@ -28,6 +28,10 @@ struct FlagUse {
 };
 FlagUse flag_use(const Insn& insn);
 
+// Does an operand of it write general register `g`, as the instruction table has it? Registers that are
+// written without being named (by MUL, PUSH, MOVS...) are not among them.
+bool names_written(const Insn& insn, unsigned g);
+
 // Can the region be left at the instruction (a fault, a call out)?
 bool can_leave(const Entry& entry);
 

@@ -72,6 +72,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     x64::Outcome stack_range(const CallSite& site, u64 linear);
     // `stack_page`: Mmu::stack_page_changes() when the call came.
     x64::Outcome interpret(const CallSite& site, u64 stack_page);
+    // Executes it, and goes on wherever that leads.
     x64::Outcome elsewhere(const CallSite& site);
     const u8* transfer(const CallSite& site);
     // Executes the site's instruction; state, `retired` and the stored flags are exact.
@@ -107,9 +108,9 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     Region* make(std::unique_ptr<Region> region);
     bool make_room();
     bool enter(const Found& f);
-    // Could a store of `length` bytes there change what was translated or predecoded?
     // Where a store that hits no code goes, if code is all that protects the page.
     u8* beside_code(u64 linear, u64 length);
+    // Could a store of `length` bytes there change what was translated or predecoded?
     bool near_code(PhysicalAddress address, u64 length) const;
     // The host address of code at `rip` if it is mapped and in RAM; never faults.
     const u8* fetch(u64 rip, PhysicalAddress* address);

@@ -91,41 +91,27 @@ void Translator::spare_flags() {
 // Does it leave the flags and the recipe's registers alone, and never look at the flags?
 bool Translator::keeps_recipe(const Insn& i) const {
     const FlagRecipe& r = flags_.recipe;
-    const auto uses = [&](unsigned g) { return r.uses(g >= kHighByte ? g - kHighByte : g); };
     switch (i.op) {
         case Op::NOP:
         case Op::ENDBR:
         case Op::PREFETCH:
-            return true;
         case Op::MOV:
-            switch (i.opcode) {
-                case 0x88:
-                case 0x89:
-                case 0xC6:
-                case 0xC7:
-                    return i.memory() || !uses(i.rm);
-                case 0xA0:
-                case 0xA1:
-                    return !uses(rax);
-                case 0xA2:
-                case 0xA3:
-                    return true;
-                default:
-                    return !uses(i.reg);
-            }
         case Op::MOVZX:
         case Op::MOVSX:
         case Op::MOVSXD:
         case Op::LEA:
-            return !uses(i.reg);
+            break;
         case Op::PUSH:
-            return !uses(rsp);
         case Op::POP:
-            return !i.memory() && !uses(rsp) && !uses(i.reg) && !uses(i.rm);
-        default:
-            return i.op >= Op::MOVD && row_of(i).flags_written == 0 && row_of(i).flags_undefined == 0 &&
-                   row_of(i).flags_read == 0 && !uses(i.reg) && (i.memory() || !uses(i.rm)) && !uses(i.vvvv);
+            if (r.uses(rsp)) return false;
+            break;
+        default: {
+            const InsnRow& row = row_of(i);
+            const bool touches = (row.flags_written | row.flags_undefined | row.flags_read) != 0;
+            if (i.op < Op::MOVD || touches) return false;
+        }
     }
+    return !names_written(i, r.to) && !(r.uses(r.from) && names_written(i, r.from));
 }
 
 // Afterwards a recipe is there only if the instruction keeps it, or overwrites all flags without looking.

@@ -195,7 +195,7 @@ bool Translator::emit_insn() {
     const bool known = emit_high_byte(i) || emit_move(i) || emit_alu(i) || emit_unary(i) || emit_extend(i) ||
                        emit_stack(i) || emit_shift(i) || emit_double_shift(i) || emit_condition(i) ||
                        emit_multiply(i) || emit_divide(i) || emit_bits(i) || emit_exchange(i) ||
-                       emit_flag(i) || emit_interrupt_flag(i) || emit_vector(i);
+                       emit_flag(i) || emit_system(i) || emit_vector(i);
     if (!known) emit_interpret();
     return false;
 }
@@ -262,12 +262,16 @@ void Translator::leave_region(u64 rip, FlagPlace flags) {
     direct_target(rip);
 }
 
-// The interpreter wants them in the state.
-void Translator::flags_for_call(const Stub& s, bool keep_rax) {
-    if (s.before.state) return;
+// What the interpreter wants in the state: the flags and the x87's pointers.
+void Translator::settle_before(const Stub& s, bool keep_rax) {
+    const bool pointers = s.pointers.last != nullptr;
+    if (s.before.state && !pointers) return;
     if (keep_rax) e_.store(in_state(s_.value + 16), RAX);
-    flags_ = s.before;
-    flags_to_state();
+    if (!s.before.state) {
+        flags_ = s.before;
+        flags_to_state();
+    }
+    write_pointers(s.pointers);
     if (keep_rax) e_.load(RAX, in_state(s_.value + 16));
 }
 
@@ -277,27 +281,25 @@ void Translator::emit_stub(const Stub& s) {
     switch (s.kind) {
         case Stub::miss:
         case Stub::stack_miss:
+        case Stub::stack_range:
         case Stub::whole: {
+            const CallSite site = sites_[s.site];
+            if (s.kind == Stub::miss) e_.rm(plain(0x03, true), RAX, at(RCX));  // back to the linear address
+            const bool stack = s.kind == Stub::stack_miss || s.kind == Stub::stack_range;
+            if (stack)
+                e_.store_imm32(in_state(s_.stack_limit), static_cast<i32>(kPageSize) - site.size, true);
+            const u8* const thunk = s.kind == Stub::miss          ? thunks_.miss
+                                    : s.kind == Stub::stack_range ? thunks_.stack_range
+                                    : s.kind == Stub::whole       ? thunks_.interpret
+                                    : site.write                  ? thunks_.stack_write_miss
+                                                                  : thunks_.stack_read_miss;
+            settle_before(s, s.kind != Stub::whole);
+            e_.move_imm(RCX, s.site);
+            e_.call_to(e_.here() + delta_, thunk);
+            if (s.kind == Stub::stack_range) return e_.jmp(s.resume);
             if (s.kind != Stub::whole) {
-                const bool stack = s.kind == Stub::stack_miss;
-                if (!stack) e_.rm(plain(0x03, true), RAX, at(RCX));  // back to the linear address
-                flags_for_call(s, true);
-                if (s.pointers.last != nullptr) {
-                    e_.store(in_state(s_.value + 16), RAX);
-                    write_pointers(s.pointers);
-                    e_.load(RAX, in_state(s_.value + 16));
-                }
-                e_.move_imm(RCX, s.site);
-                const Thunks::StackMiss& wide =
-                    sites_[s.site].size > 4 ? thunks_.stack_miss : thunks_.narrow_stack_miss;
-                e_.call_to(e_.here() + delta_, !stack ? thunks_.miss : s.write ? wide.write : wide.read);
                 e_.rr(plain(0x85, true), RAX, RAX);
                 e_.jcc(kNE, s.resume);
-            } else {
-                flags_for_call(s, false);
-                write_pointers(s.pointers);
-                e_.move_imm(RCX, s.site);
-                e_.call_to(e_.here() + delta_, thunks_.interpret);
             }
             if (s.flags.host) {
                 flags_ = {};
@@ -306,18 +308,6 @@ void Translator::emit_stub(const Stub& s) {
             e_.jmp(s.done);
             return;
         }
-        case Stub::stack_range:
-            flags_for_call(s, true);
-            if (s.pointers.last != nullptr) {
-                e_.store(in_state(s_.value + 16), RAX);
-                write_pointers(s.pointers);
-                e_.load(RAX, in_state(s_.value + 16));
-            }
-            e_.move_imm(RCX, s.site);
-            e_.store_imm32(in_state(s_.stack_limit), static_cast<i32>(kPageSize) - sites_[s.site].size, true);
-            e_.call_to(e_.here() + delta_, thunks_.stack_range);
-            e_.jmp(s.resume);
-            return;
         case Stub::leave_for:
             return leave_region(s.rip, s.flags);
         case Stub::poll:

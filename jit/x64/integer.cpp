@@ -34,6 +34,7 @@ bool Translator::emit_alu(const Insn& i) {
     const bool immediate_form = accumulator || (i.opcode >= 0x80 && i.opcode <= 0x83) || i.opcode >= 0xF6;
     const bool to_reg = !test && i.opcode < 0x40 && (i.opcode & 6) == 2;
     const unsigned rm = accumulator ? unsigned{rax} : i.rm;
+    const unsigned to = to_reg ? i.reg : rm, from = immediate_form ? rm : to_reg ? i.rm : i.reg;
 
     bool memory = i.memory() && !accumulator;
     if (memory) access(i, size, writes && !to_reg);
@@ -65,7 +66,6 @@ bool Translator::emit_alu(const Insn& i) {
             if (to_reg && writes) put_back(i.reg, r, size);
         }
     } else {
-        const unsigned to = to_reg ? i.reg : i.rm, from = to_reg ? i.rm : i.reg;
         const Opcode o = test ? sized(0x84, size) : sized(static_cast<u8>(op << 3), size);
         const Reg f = value_of(from, RCX);
         if (home(to) != kNoReg || size != 4 || !writes) {
@@ -77,15 +77,7 @@ bool Translator::emit_alu(const Insn& i) {
         }
     }
     flags_written();
-    if (!memory && !reads_carry)
-        note_recipe(i,
-                    immediate_form ? rm
-                    : to_reg       ? i.reg
-                                   : i.rm,
-                    immediate_form ? rm
-                    : to_reg       ? i.rm
-                                   : i.reg,
-                    immediate_form);
+    if (!memory && !reads_carry) note_recipe(i, to, from, immediate_form);
     return true;
 }
 

@@ -98,8 +98,9 @@ void Translator::access(const Insn& i, unsigned size, bool write, bool flags_sta
     effective_address(i);
     add_segment(i.seg, size, write);
     const bool stack = i.base == rsp && i.index == kNoRegister && i.seg == Seg::ss;
-    // Another page there would be none that was checked.
-    !hoist_&& stack ? access_stack_linear(size, write) : access_linear(size, write);
+    if (stack && !hoist_) return access_stack_linear(size, write);
+    // Where spans are checked the stack's page must stay what it is.
+    access_linear(size, write);
 }
 
 void Translator::put_back(unsigned g, Reg from, unsigned size) {

@@ -16,37 +16,6 @@ constexpr u32 kLookAhead = 32;
 // Of stack pointers in a block, from where it began.
 constexpr i32 kFarthest = 1 << 20;
 
-// ModRM.reg is part of the opcode, or names what is only read.
-bool only_rm_is_written(const Insn& i) {
-    switch (i.op) {
-        case Op::ADD:
-        case Op::OR:
-        case Op::ADC:
-        case Op::SBB:
-        case Op::AND:
-        case Op::SUB:
-        case Op::XOR:
-            return i.opcode >= 0x80 || (i.opcode & 2) == 0;
-        case Op::MOV:
-            return i.opcode == 0x88 || i.opcode == 0x89 || i.opcode == 0xC6 || i.opcode == 0xC7;
-        case Op::ROL:
-        case Op::ROR:
-        case Op::RCL:
-        case Op::RCR:
-        case Op::SHL:
-        case Op::SHR:
-        case Op::SAR:
-        case Op::NOT:
-        case Op::NEG:
-            return true;
-        case Op::INC:
-        case Op::DEC:
-            return i.opcode >= 0xFE;
-        default:
-            return false;
-    }
-}
-
 }  // namespace
 
 // True: the operand's address is a constant away from the stack pointer.
@@ -59,7 +28,7 @@ bool Translator::on_stack(const Insn& i) const {
 Translator::StackUse Translator::stack_use(const Insn& i) const {
     const i32 size = i.osize;
     StackUse u;
-    if (on_stack(i) && i.op < Op::FXSAVE) u.range = {i.disp, i.disp + size};
+    if (on_stack(i) && i.op < Op::FXSAVE && i.op != Op::LEA) u.range = {i.disp, i.disp + size};
     switch (i.op) {
         case Op::PUSH:
         case Op::PUSH_SREG:
@@ -92,9 +61,6 @@ Translator::StackUse Translator::stack_use(const Insn& i) const {
         case Op::PUSHA:
         case Op::POPA:
             return {.known = false};
-        case Op::CMP:
-        case Op::TEST:
-            return u;
         case Op::ADD:
         case Op::SUB:
             if (!i.memory() && i.rm == rsp && (i.opcode == 0x81 || i.opcode == 0x83) &&
@@ -106,16 +72,14 @@ Translator::StackUse Translator::stack_use(const Insn& i) const {
             }
             break;
         case Op::LEA:
-            if (i.reg != rsp) return {};
+            if (i.reg != rsp) break;
             u.known = on_stack(i) && size == mode_.stack_size && i.disp > -kFarthest && i.disp < kFarthest;
             u.moves_by = i.disp;
-            u.range = {};
             return u;
         default:
             break;
     }
-    const bool writes = (!i.memory() && i.rm == rsp) || (i.reg == rsp && !only_rm_is_written(i));
-    if (writes) u.known = false;
+    if (names_written(i, rsp)) u.known = false;
     return u;
 }
 
@@ -161,7 +125,8 @@ Mem Translator::stack_access_at(Reg base, i32 offset, unsigned size, bool write,
     if (hoist_ && size <= 8) {
         checked_ = look_ahead(wanted);
         newly_checked_ = true;
-        check_stack(base, write);
+        e_.lea(RAX, at(base, checked_.low - sp_offset_), wide);
+        look_in_stack_page(Stub::stack_range, static_cast<unsigned>(checked_.high - checked_.low), write);
         return at(RAX, wanted.low - checked_.low);
     }
     forget_stack();
@@ -182,39 +147,20 @@ Mem Translator::stack_access(i32 offset, unsigned size, bool write, bool flags_s
     return stack_access_at(home(rsp), offset, size, write, flags_stay);
 }
 
-// RAX: the host address of what `checked_` begins with; `base` is the block's origin and sp_offset_.
-void Translator::check_stack(Reg base, bool write) {
-    const bool wide = mode_.stack_size == 8;
-    const i32 bytes = checked_.high - checked_.low;
-    e_.lea(RAX, at(base, checked_.low - sp_offset_), wide);
-    e_.alu(kSub, RAX, in_state(s_.stack_page));
-    e_.byte(0x48);  // CMP RAX, imm32
-    e_.byte(0x3D);
-    e_.imm32(kPageSize - static_cast<u64>(bytes));
-    const Stub s{.kind = Stub::stack_range,
-                 .here = e_.label(),
-                 .resume = e_.label(),
-                 .site = new_site(static_cast<unsigned>(bytes), write),
-                 .before = flags_,
-                 .pointers = pointers_};
-    e_.jcc(kA, s.here);
-    e_.alu(kAdd, RAX, in_state(s_.stack_page + 8));
-    e_.bind(s.resume);
-    stubs_.push_back(s);
+void Translator::access_stack_linear(unsigned size, bool write) {
+    size > 8 ? access_linear(size, write) : look_in_stack_page(Stub::stack_miss, size, write);
 }
 
-void Translator::access_stack_linear(unsigned size, bool write) {
-    if (size > 8) return access_linear(size, write);
+void Translator::look_in_stack_page(Stub::Kind otherwise, unsigned bytes, bool write) {
     e_.alu(kSub, RAX, in_state(s_.stack_page));
     e_.byte(0x48);  // CMP RAX, imm32
     e_.byte(0x3D);
-    e_.imm32(kPageSize - size);
-    const Stub s{.kind = Stub::stack_miss,
+    e_.imm32(kPageSize - bytes);
+    const Stub s{.kind = otherwise,
                  .here = e_.label(),
                  .resume = e_.label(),
-                 .site = new_site(size, write),
+                 .site = new_site(bytes, write),
                  .before = flags_,
-                 .write = write,
                  .pointers = pointers_};
     e_.jcc(kA, s.here);
     e_.alu(kAdd, RAX, in_state(s_.stack_page + 8));

@@ -50,7 +50,7 @@ void Translator::reload_segment(unsigned seg) {
     e_.jcc(kNE, odd);
 }
 
-bool Translator::emit_interrupt_flag(const Insn& i) {
+bool Translator::emit_system(const Insn& i) {
     const unsigned size = i.osize;
     switch (i.op) {
         case Op::CLI:

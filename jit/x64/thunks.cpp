@@ -1,7 +1,5 @@
 #include "jit/x64/thunks.h"
 
-#include <utility>
-
 #include "jit/x64/targets.h"
 #include "mmu/mmu.h"
 
@@ -10,9 +8,6 @@ namespace mynah::x64 {
 namespace {
 
 constexpr unsigned kCmp = 7, kXor = 6, kAdd = 0, kAnd = 4, kSub = 5;
-// The widest access through the stack pointer that StackPage serves.
-constexpr i32 kWidest = 8;
-
 class Generator {
   public:
     Generator(Encoder& e, i64 delta, const StateOffsets& s, const Callouts& c, void* context)
@@ -72,17 +67,14 @@ class Generator {
         jump_or_leave();
         t.miss = here();
         emit_callout(reinterpret_cast<const void*>(c_.miss), true);
-        for (const auto& [thunks, widest] :
-             {std::pair{&t.stack_miss, kWidest}, std::pair{&t.narrow_stack_miss, 4}}) {
-            thunks->read = here();
-            emit_stack_miss(t.miss, true, widest);
-            thunks->write = here();
-            emit_stack_miss(t.miss, false, widest);
-        }
+        t.stack_read_miss = here();
+        emit_stack_miss(t.miss, true);
+        t.stack_write_miss = here();
+        emit_stack_miss(t.miss, false);
         const u8* range_callout = here();
         emit_callout(reinterpret_cast<const void*>(c_.stack_range), true);
         t.stack_range = here();
-        emit_stack_range(range_callout);
+        emit_stack_miss(range_callout, false);
         t.interpret = here();
         emit_callout(reinterpret_cast<const void*>(c_.interpret), false);
         t.transfer = here();
@@ -158,12 +150,12 @@ class Generator {
     }
 
     // RAX: linear address; leaves the entry in RCX and the offset in RAX, or jumps.
-    void look_up(i32 table, i32 widest, Label miss) {
+    void look_up(i32 table, Label miss) {
         e_.rorx(RCX, RAX, 8, false);
         e_.alu(kAnd, RCX, in_state(table + 8), false);
         e_.alu(kAdd, RCX, in_state(table));
         e_.alu(kSub, RAX, at(RCX));
-        e_.alu_imm(kCmp, RAX, static_cast<i32>(kPageSize) - widest);
+        e_.alu(kCmp, RAX, in_state(s_.stack_limit));
         e_.jcc(kA, miss);
     }
     // RAX: offset in the page, RCX: its entry. Leaves the host address in RAX, or goes to `refused` with the
@@ -189,42 +181,26 @@ class Generator {
         e_.alu(kAdd, RAX, in_state(s_.value + 16));
         e_.jmp(refused);
     }
-    void emit_stack_miss(const u8* miss_thunk, bool read, i32 widest) {
-        const Label call_out = e_.label(), missed = e_.label(), no_write = e_.label();
+    // `call_out`: the thunk for what is in no table, or not all in one page.
+    void emit_stack_miss(const u8* call_out, bool read) {
+        const Label no_write = e_.label(), refused = e_.label();
         e_.alu(kAdd, RAX, in_state(s_.stack_page));
         e_.store(in_state(s_.value + 24), RCX);
-        look_up(s_.write_table, widest, no_write);
-        take_stack_page(call_out);
+        look_up(s_.write_table, no_write);
+        take_stack_page(refused);
         e_.bind(no_write);
         if (read) {
+            const Label missed = e_.label();
             e_.alu(kAdd, RAX, at(RCX));
-            look_up(s_.read_table, widest, missed);
+            look_up(s_.read_table, missed);
             e_.alu(kAdd, RAX, at(RCX, 8));
             e_.ret();
             e_.bind(missed);
         }
         e_.alu(kAdd, RAX, at(RCX));
-        e_.bind(call_out);
+        e_.bind(refused);
         e_.load(RCX, in_state(s_.value + 24));
-        e_.jmp_to(here(), miss_thunk);
-        if (!read) e_.bind(missed);
-    }
-    void emit_stack_range(const u8* callout) {
-        const Label call_out = e_.label(), missed = e_.label();
-        e_.alu(kAdd, RAX, in_state(s_.stack_page));
-        e_.store(in_state(s_.value + 24), RCX);
-        e_.rorx(RCX, RAX, 8, false);
-        e_.alu(kAnd, RCX, in_state(s_.write_table + 8), false);
-        e_.alu(kAdd, RCX, in_state(s_.write_table));
-        e_.alu(kSub, RAX, at(RCX));
-        e_.alu(kCmp, RAX, in_state(s_.stack_limit));
-        e_.jcc(kA, missed);
-        take_stack_page(call_out);
-        e_.bind(missed);
-        e_.alu(kAdd, RAX, at(RCX));
-        e_.bind(call_out);
-        e_.load(RCX, in_state(s_.value + 24));
-        e_.jmp_to(here(), callout);
+        e_.jmp_to(here(), call_out);
     }
 
     void emit_callout(const void* function, bool pointer) {

@@ -48,14 +48,10 @@ struct Thunks {
     // Callouts::miss.
     const u8* miss = nullptr;
     // The same for accesses through the stack pointer, with RAX less Mmu::StackPage::page.
-    // `narrow`: of up to 4 bytes.
-    struct StackMiss {
-        const u8* read = nullptr;
-        const u8* write = nullptr;
-    };
-    StackMiss stack_miss, narrow_stack_miss;
-    // Called with the site's number in ECX and RAX less the page: the host address in RAX, or not back.
-    // `stack_limit` is set.
+    // `stack_limit` is the last offset in a page where they fit.
+    const u8* stack_read_miss = nullptr;
+    const u8* stack_write_miss = nullptr;
+    // The same of a span, but not back if it is not in a page that fits.
     const u8* stack_range = nullptr;
     // Called with the site's number in ECX; returns only to go on.
     const u8* interpret = nullptr;

@@ -93,7 +93,6 @@ class Translator {
         FlagPlace flags{};       // at the stub; miss, whole: behind the instruction
         FlagPlace before{};      // miss, whole: before the instruction
         bool call = false;       // target, unlinked: a call
-        bool write = false;      // stack_miss
         u32 number = 0;          // unlinked: of the link
         FlagPlace wanted{};      // edge: at the target
         X87Pointers pointers{};  // miss, whole: before the instruction
@@ -107,7 +106,7 @@ class Translator {
     bool emit_insn();
     void emit_interpret();
     void emit_stub(const Stub& s);
-    void flags_for_call(const Stub& s, bool keep_rax);
+    void settle_before(const Stub& s, bool keep_rax);
     void go_to_block(u32 target);                        // jumps, converting flags
     void branch_to(unsigned cond, u64 rip, u32 target);  // if `cond`, to a block or out of the region
     void leave_region(u64 rip, FlagPlace flags);         // to code elsewhere
@@ -175,7 +174,8 @@ class Translator {
     Mem stack_access(i32 offset, unsigned size, bool write, bool flags_stay = false);
     // The same from `base`, which is where sp_offset_ says.
     Mem stack_access_at(Reg base, i32 offset, unsigned size, bool write, bool flags_stay = false);
-    void check_stack(Reg base, bool write);               // for an access that begins `checked_`
+    // RAX: linear address; then the host's, if all is in the stack's page.
+    void look_in_stack_page(Stub::Kind otherwise, unsigned bytes, bool write);
     void access_stack_linear(unsigned size, bool write);  // RAX: linear address, likely in the stack's page
     void move_stack_pointer(i32 by);
     Label whole_instead();  // a stub that has the interpreter execute this instruction
@@ -218,7 +218,7 @@ class Translator {
     bool emit_flag(const Insn& i);
     bool reloads(unsigned seg) const;
     void reload_segment(unsigned seg);
-    bool emit_interrupt_flag(const Insn& i);
+    bool emit_system(const Insn& i);
     void attend_behind();  // looks for events behind the current instruction
     bool emit_branch(const Insn& i);
     bool emit_vector(const Insn& i);

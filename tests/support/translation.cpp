@@ -108,10 +108,8 @@ std::string Translation::name_of_code(u64 offset) const {
         {thunks_.attend, "attend"},
         {thunks_.load_vectors, "load_vectors"},
         {thunks_.load_x87, "load_x87"},
-        {thunks_.stack_miss.read, "stack_read_miss"},
-        {thunks_.stack_miss.write, "stack_write_miss"},
-        {thunks_.narrow_stack_miss.read, "narrow_stack_read_miss"},
-        {thunks_.narrow_stack_miss.write, "narrow_stack_write_miss"},
+        {thunks_.stack_read_miss, "stack_read_miss"},
+        {thunks_.stack_write_miss, "stack_write_miss"},
         {thunks_.stack_range, "stack_range"},
     };
     for (const auto& [code, name] : names) {
