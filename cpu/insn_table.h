@@ -134,6 +134,14 @@ inline constexpr u32 wig32 = 1 << 17;    // VEX.W is ignored outside of 64-bit c
 // What kind of memory a form touches. Of an instruction with an operand, operand_class() tells more.
 enum class MemoryClass : u8 { none, operand, moffs, string, stack };
 
+// General registers that operands write: the fields of Insn that name one, and fixed registers as bits.
+struct RegisterWrites {
+    bool rm = false;  // when it is no memory operand
+    bool reg = false;
+    bool vvvv = false;
+    u16 fixed = 0;
+};
+
 struct InsnRow {
     std::string_view encoding;
     std::string_view mnemonic;
@@ -151,6 +159,7 @@ struct InsnRow {
     bool vex = false;
     bool lig = false;  // VEX.L is ignored
     std::array<Operand, 4> operands{};
+    RegisterWrites writes;
     u32 flags_read = 0;       // eflags bits
     u32 flags_written = 0;    // with a value the SDM defines
     u32 flags_undefined = 0;  // changed, value not defined by the SDM

@@ -411,6 +411,12 @@ consteval InsnRow make_row(std::string_view encoding, std::string_view mnemonic,
     parse_attributes(row, attributes);
     for (const Operand& o : row.operands) {
         using enum OperandKind;
+        if (o.write) {
+            row.writes.rm |= o.kind == E || o.kind == R;
+            row.writes.reg |= o.kind == G || o.kind == Z;
+            row.writes.vvvv |= o.kind == B;
+            if (o.kind == gpr) row.writes.fixed |= static_cast<u16>(1u << o.fixed);
+        }
         if (o.kind == O) row.memory = MemoryClass::moffs;
         const bool modrm_memory = o.kind == E || o.kind == M || o.kind == W || o.kind == Q;
         if (o.kind == M && o.size == OperandSize::none) row.attributes |= row_attr::no_access;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "cpu/decoder.h"
 #include "cpu/insn_table.h"
@@ -24,17 +25,28 @@ u64 cut(u64 v, unsigned size) {
     return size == 8 ? v : size == 4 ? static_cast<u32>(v) : static_cast<u16>(v);
 }
 
-class Finder {
+}  // namespace
+
+class RegionFinder::Search {
   public:
-    Finder(Region& region, const u8* page, const DecodeMode& decode_mode, const ModeBits& mode)
-        : region_(region), page_(page), decode_mode_(decode_mode), mode_(mode) {
-        at_.fill(kNone);
-        leader_.fill(0);
-    }
+    Search(RegionFinder& scratch, Region& region, const u8* page, const DecodeMode& decode_mode,
+           const ModeBits& mode)
+        : region_(region),
+          page_(page),
+          decode_mode_(decode_mode),
+          mode_(mode),
+          at_(scratch.at_),
+          number_(scratch.number_),
+          leaders_(scratch.leaders_),
+          external_(scratch.external_),
+          found_(scratch.found_),
+          marked_(scratch.marked_),
+          work_(scratch.work_),
+          state_(scratch.state_),
+          visits_(scratch.visits_),
+          finished_(scratch.finished_) {}
 
     bool run(u32 entry) {
-        region_.insns.reserve(64);
-        ends_.reserve(64);
         mark(entry, true);
         work_.push_back(entry);
         while (!work_.empty()) {
@@ -42,19 +54,21 @@ class Finder {
             work_.pop_back();
             follow(offset);
         }
-        if (at_[entry] == kNone) return false;
-        make_blocks();
-        find_polls();
-        return true;
+        const bool any = at_[entry] != kNone;
+        if (any) {
+            make_blocks();
+            find_polls();
+        }
+        clear();
+        return any;
     }
 
   private:
-    static constexpr u8 kLeader = 1, kExternal = 2;
     static constexpr u8 kNew = 0, kOpen = 1, kFinished = 2;
 
     void mark(u32 offset, bool external) {
-        if (leader_[offset] == 0) marked_.push_back(offset);
-        leader_[offset] |= external ? kLeader | kExternal : kLeader;
+        leaders_[offset / 64] |= u64{1} << (offset % 64);
+        if (external) external_[offset] = true;
     }
 
     // Offset in the page of the branch target, if it is in the page and no wrapping was needed on the way.
@@ -73,25 +87,25 @@ class Finder {
                 mark(offset, false);
                 return;
             }
-            if (region_.insns.size() >= kMaxRegionInstructions) return;
+            if (found_.size() >= kMaxRegionInstructions) return;
             // Made where it stays: a copy would wait for all that was just written.
-            Entry& e = region_.insns.emplace_back();
+            Entry& e = found_.emplace_back();
             const DecodeStatus status = decode({page_ + offset, kPageSize - offset}, decode_mode_, e.insn);
-            if (status == DecodeStatus::truncated) return region_.insns.pop_back();
-            // What is not valid looks like the operation it would be.
-            if (status != DecodeStatus::ok) e.insn.op = Op::INVALID;
+            if (status == DecodeStatus::truncated) return found_.pop_back();
+            if (status != DecodeStatus::ok) {
+                // What is not valid looks like the operation it would be.
+                e.insn.op = Op::INVALID;
+                select_step(e, status, Site{.stack_size = mode_.stack_size, .in_page = false});
+            }
+            take_constant(e.insn);
             const u32 end = offset + e.insn.length;
             // IP can wrap inside the page when CS is not aligned.
             if (mode_.code_size != 8 && region_.page_rip + end > u64{1} << (8 * mode_.code_size))
-                return region_.insns.pop_back();
+                return found_.pop_back();
             e.offset = static_cast<u16>(offset);
-            e.index = static_cast<u16>(region_.insns.size() - 1);
-            bool last = select_step(e, status, Site{.stack_size = mode_.stack_size, .in_page = false});
-            // The translator sees to its shadow.
-            if (status == DecodeStatus::ok && e.insn.op == Op::STI && mode_.supervisor) last = false;
-            at_[offset] = e.index;
-            ends_.push_back(last);
+            at_[offset] = static_cast<u16>(found_.size() - 1);
             const Insn& i = e.insn;
+            const bool last = ends(i);
             if (last && status == DecodeStatus::ok && direct_branch(i.op)) {
                 u32 target;
                 if (target_in_page(end, i, target) && i.op != Op::CALL) {
@@ -110,33 +124,37 @@ class Finder {
     }
 
     void make_blocks() {
-        std::vector<u32> starts;
-        for (const u32 offset : marked_) {
-            if (at_[offset] != kNone) starts.push_back(offset);
+        marked_.clear();
+        for (u32 word = 0; word < leaders_.size(); ++word) {
+            for (u64 bits = leaders_[word]; bits != 0; bits &= bits - 1) {
+                const u32 offset = 64 * word + static_cast<u32>(std::countr_zero(bits));
+                if (at_[offset] == kNone) continue;
+                number_[offset] = static_cast<u16>(marked_.size());
+                marked_.push_back(offset);
+            }
         }
-        std::ranges::sort(starts);
-        const auto block_at = [&](u32 offset) {
-            const auto at = std::ranges::lower_bound(starts, offset);
-            return at == starts.end() || *at != offset ? kNoBlock : static_cast<u32>(at - starts.begin());
+        // Of an offset where code was found.
+        const auto block_at = [this](u32 offset) {
+            return leads(offset) && at_[offset] != kNone ? number_[offset] : kNoBlock;
         };
-        std::vector<Entry> ordered;
-        ordered.reserve(region_.insns.size());
-        for (const u32 start : starts) {
-            RegionBlock b;
-            b.first = static_cast<u32>(ordered.size());
+        region_.insns.assign(found_.begin(), found_.end());
+        region_.blocks.resize(marked_.size());
+        RegionBlock* block = region_.blocks.data();
+        for (const u32 start : marked_) {
+            RegionBlock& b = *block++;
+            b.first = at_[start];
             b.begin = static_cast<u16>(start);
-            b.external = leader_[start] & kExternal;
+            b.external = external_[start];
+            // Instructions that follow each other were found one after the other, or the second leads a
+            // block.
             u32 offset = start;
-            bool ended = false;
-            for (;;) {
-                const u32 n = at_[offset];
-                ended = ends_[n];
-                Entry& e = ordered.emplace_back(region_.insns[n]);
+            do {
+                Entry& e = region_.insns[b.first + b.count];
                 e.index = static_cast<u16>(b.count++);
                 offset += e.insn.length;
-                if (ended || offset >= kPageSize || at_[offset] == kNone || leader_[offset]) break;
-            }
-            const Insn& i = ordered.back().insn;
+            } while (offset < kPageSize && !leads(offset) && at_[offset] == b.first + b.count);
+            const Insn& i = region_.insns[b.first + b.count - 1].insn;
+            const bool ended = ends(i);
             b.end = static_cast<u16>(offset);
             const bool falls = !ended || !never_falls_through(i);
             if (falls && offset < kPageSize) b.next = block_at(offset);
@@ -146,60 +164,64 @@ class Finder {
                 u32 target;
                 if (target_in_page(offset, i, target)) b.taken = block_at(target);
             }
-            region_.blocks.push_back(b);
         }
-        region_.insns = std::move(ordered);
     }
+
+    void clear() {
+        for (const Entry& e : found_) at_[e.offset] = kNone;
+        leaders_.fill(0);
+        external_.reset();
+        found_.clear();
+    }
+
+    bool leads(u32 offset) const { return leaders_[offset / 64] >> (offset % 64) & 1; }
+
+    // Does a block end with it? The translator sees to the shadow of STI.
+    bool ends(const Insn& i) const { return ends_block(i) && !(i.op == Op::STI && mode_.supervisor); }
 
     // Every cycle has a block that looks at the budget: targets of the edges that go back in a depth-first
     // walk.
     void find_polls() {
         auto& blocks = region_.blocks;
-        std::vector<u8> state(blocks.size(), kNew);
-        for (u32 n = 0; n < blocks.size(); ++n) {
+        state_.assign(blocks.size(), kNew);
+        for (const RegionBlock& b : blocks) {
             // What a repeated instruction leaves of the budget is not known.
-            const RegionBlock& b = blocks[n];
             const Entry& last = region_.insns[b.first + b.count - 1];
             if (b.next != kNoBlock && last.insn.has(insn_flag::rep | insn_flag::repne))
                 blocks[b.next].poll = true;
         }
-        finished_.clear();
         for (u32 n = 0; n < blocks.size(); ++n) {
-            if (state[n] == kNew) walk(n, state);
+            if (state_[n] == kNew) walk(n);
         }
         for (const u32 n : finished_) {
             RegionBlock& b = blocks[n];
             u32 most = 0;
-            for (const u32 s : successors(b)) {
+            for (const u32 s : {b.next, b.taken}) {
                 if (s != kNoBlock && !blocks[s].poll) most = std::max(most, blocks[s].need);
             }
             b.need = b.count + most;
         }
+        finished_.clear();
     }
 
-    static std::array<u32, 2> successors(const RegionBlock& b) { return {b.next, b.taken}; }
-
-    void walk(u32 root, std::vector<u8>& state) {
-        struct Step {
-            u32 block;
-            unsigned edge;
-        };
-        std::vector<Step> stack{{root, 0}};
-        state[root] = kOpen;
-        while (!stack.empty()) {
-            Step& top = stack.back();
+    void walk(u32 root) {
+        visits_.push_back({root, 0});
+        state_[root] = kOpen;
+        while (!visits_.empty()) {
+            Visit& top = visits_.back();
             if (top.edge == 2) {
-                state[top.block] = kFinished;
+                state_[top.block] = kFinished;
                 finished_.push_back(top.block);
-                stack.pop_back();
+                visits_.pop_back();
                 continue;
             }
-            const u32 to = successors(region_.blocks[top.block])[top.edge++];
+            const RegionBlock& b = region_.blocks[top.block];
+            const u32 to = top.edge++ == 0 ? b.next : b.taken;
             if (to == kNoBlock) continue;
-            if (state[to] == kOpen) region_.blocks[to].poll = true;
-            if (state[to] != kNew) continue;
-            state[to] = kOpen;
-            stack.push_back({to, 0});
+            if (state_[to] == kOpen) region_.blocks[to].poll = true;
+            if (state_[to] != kNew) continue;
+            state_[to] = kOpen;
+            visits_.push_back({to, 0});
         }
     }
 
@@ -207,31 +229,39 @@ class Finder {
     const u8* page_;
     const DecodeMode& decode_mode_;
     const ModeBits& mode_;
-    std::array<u16, kPageSize> at_;  // instruction by offset
-    std::array<u8, kPageSize> leader_;
-    std::vector<u32> marked_;  // where leader_ is not 0
-    std::vector<u8> ends_;     // whether a block ends with it
-    std::vector<u32> work_;
-    std::vector<u32> finished_;
+    std::array<u16, kPageSize>& at_;
+    std::array<u16, kPageSize>& number_;
+    std::array<u64, kPageSize / 64>& leaders_;
+    std::bitset<kPageSize>& external_;
+    std::vector<Entry>& found_;
+    std::vector<u32>& marked_;
+    std::vector<u32>& work_;
+    std::vector<u8>& state_;
+    std::vector<Visit>& visits_;
+    std::vector<u32>& finished_;
 };
 
-}  // namespace
+RegionFinder::RegionFinder() {
+    at_.fill(kNone);
+}
 
-bool find_region(Region& region, const u8* page, u32 entry, const DecodeMode& decode_mode,
-                 const ModeBits& mode) {
-    return Finder(region, page, decode_mode, mode).run(entry);
+bool RegionFinder::find(Region& region, const u8* page, u32 entry, const DecodeMode& decode_mode,
+                        const ModeBits& mode) {
+    region.stack_size = mode.stack_size;
+    return Search(*this, region, page, decode_mode, mode).run(entry);
 }
 
 bool straddling_region(Region& region, std::span<const u8> bytes, u32 entry, const DecodeMode& decode_mode,
                        const ModeBits& mode) {
-    Entry e;
+    Entry e{};
     const DecodeStatus status = decode(bytes, decode_mode, e.insn);
     const u32 end = entry + e.insn.length;
     if (status != DecodeStatus::ok || end <= kPageSize) return false;
     if (mode.code_size != 8 && region.page_rip + end > u64{1} << (8 * mode.code_size)) return false;
     e.offset = static_cast<u16>(entry);
     e.index = 0;
-    select_step(e, status, Site{.stack_size = mode.stack_size, .in_page = false});
+    take_constant(e.insn);
+    region.stack_size = mode.stack_size;
     region.insns = {e};
     region.straddles = end - static_cast<u32>(kPageSize);
     RegionBlock b;
@@ -290,32 +320,23 @@ FlagUse flag_use(const Insn& i) {
 }
 
 bool names_written(const Insn& i, unsigned g) {
-    constexpr unsigned kNone = ~0u;
-    return std::ranges::any_of(row_of(i).operands, [&](const Operand& o) {
-        unsigned n = kNone;
-        switch (o.kind) {
-            case OperandKind::E:
-                if (!i.memory()) n = i.rm;
-                break;
-            case OperandKind::R:
-                n = i.rm;
-                break;
-            case OperandKind::G:
-            case OperandKind::Z:
-                n = i.reg;
-                break;
-            case OperandKind::B:
-                n = i.vvvv;
-                break;
-            case OperandKind::gpr:
-                n = o.fixed;
-                break;
-            default:
-                break;
-        }
-        if (n != kNone && n >= kHighByte) n -= kHighByte;
-        return o.write && n == g;
-    });
+    const RegisterWrites& w = row_of(i).writes;
+    // AH to BH are of the first four.
+    const auto is = [g](unsigned n) { return n % kHighByte == g; };
+    return (w.reg && is(i.reg)) || (w.rm && !i.memory() && is(i.rm)) || (w.vvvv && i.vvvv == g) ||
+           (w.fixed >> g & 1);
+}
+
+bool ends_block(const Insn& i) {
+    // A repeated string instruction retires more than one, so a block can't count behind it.
+    return i.op == Op::INVALID || i.has(insn_flag::ends_block | insn_flag::rep | insn_flag::repne);
+}
+
+const Entry& select(Region& region, u32 insn) {
+    Entry& e = region.insns[insn];
+    if (e.step == nullptr)
+        select_step(e, DecodeStatus::ok, Site{.stack_size = region.stack_size, .in_page = false});
+    return e;
 }
 
 bool can_leave(const Entry& e) {
@@ -338,10 +359,10 @@ bool can_leave(const Entry& e) {
     return row.has(row_attr::fault) || (e.insn.memory() && !row.has(row_attr::no_access));
 }
 
-bool flags_dead_behind(const Region& region, const RegionBlock& block, u32 index) {
+bool flags_dead_behind(Region& region, const RegionBlock& block, u32 index) {
     u32 live = eflags::arithmetic;
     for (u32 n = index + 1; n < block.count; ++n) {
-        const Entry& e = region.insns[block.first + n];
+        const Entry& e = select(region, block.first + n);
         if (can_leave(e)) return false;
         const FlagUse use = flag_use(e.insn);
         if (use.read & live) return false;

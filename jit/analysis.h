@@ -1,7 +1,10 @@
 // From bytes to a Region: which instructions are reached, their blocks, and where the budget is looked at.
 #pragma once
 
+#include <array>
+#include <bitset>
 #include <span>
+#include <vector>
 
 #include "jit/region.h"
 
@@ -9,9 +12,31 @@ namespace mynah {
 
 inline constexpr u32 kMaxRegionInstructions = 384;
 
-// Decodes from offset `entry` of the page at `page`. False if there is nothing to translate.
-bool find_region(Region& region, const u8* page, u32 entry, const DecodeMode& decode_mode,
-                 const ModeBits& mode);
+class RegionFinder {
+  public:
+    RegionFinder();
+    // Decodes from offset `entry` of the page at `page`. False if there is nothing to translate.
+    bool find(Region& region, const u8* page, u32 entry, const DecodeMode& decode_mode, const ModeBits& mode);
+
+  private:
+    class Search;
+    // Kept from one to the next, and empty between.
+    std::array<u16, kPageSize> at_;              // instruction by offset
+    std::array<u16, kPageSize> number_;          // block by offset, where one begins
+    std::array<u64, kPageSize / 64> leaders_{};  // bits: where blocks begin
+    std::bitset<kPageSize> external_;            // those that may be entered from outside
+    std::vector<Entry> found_;                   // in the order of their finding
+    std::vector<u32> marked_;                    // offsets of blocks, in order
+    std::vector<u32> work_;
+    // Of a walk over blocks.
+    struct Visit {
+        u32 block;
+        unsigned edge;
+    };
+    std::vector<u8> state_;
+    std::vector<Visit> visits_;
+    std::vector<u32> finished_;
+};
 
 // The region of the one instruction at `entry` that goes on behind the page; `bytes` are all of it and more.
 // False: it is not valid.
@@ -20,6 +45,12 @@ bool straddling_region(Region& region, std::span<const u8> bytes, u32 entry, con
 
 // Does the instruction leave for good (nothing behind it is reached from it)?
 bool never_falls_through(const Insn& insn);
+
+// Does a block end with it, as far as its bytes tell?
+bool ends_block(const Insn& insn);
+
+// The instruction with its step, which is looked for when first asked.
+const Entry& select(Region& region, u32 insn);
 
 // Arithmetic flags that must be known before the instruction (those it reads or keeps), and those it leaves.
 struct FlagUse {
@@ -37,6 +68,6 @@ bool can_leave(const Entry& entry);
 
 // Will all arithmetic flags be overwritten before the guest or anything outside could see them, when
 // instruction `index` of the block has just been executed?
-bool flags_dead_behind(const Region& region, const RegionBlock& block, u32 index);
+bool flags_dead_behind(Region& region, const RegionBlock& block, u32 index);
 
 }  // namespace mynah

@@ -147,6 +147,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     std::array<size_t, 2> recent_spaces_{};  // the current one first
     std::vector<CallSite> sites_;
     std::deque<Link> links_;
+    RegionFinder finder_;
     x64::Translator translator_;
     std::vector<std::unique_ptr<Region>> regions_;
     RegionTable found_;

@@ -120,8 +120,8 @@ void JitEngine::execute(const CallSite& site) {
     Core::Accelerated& a = c.accelerated;
     ++counters_.interpreted;
     ++counters_.interpreted_by_op[static_cast<size_t>(site.region->insns[site.insn].insn.op)];
-    const Region& region = *site.region;
-    const Entry& e = region.insns[site.insn];
+    Region& region = *site.region;
+    const Entry& e = select(region, site.insn);
     const u64 rip = region.rip_of(e) & c.rip_mask;
     settle_x87_pointers();
     const bool units = may_use_x87(e.insn.op);

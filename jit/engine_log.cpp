@@ -14,6 +14,11 @@ u32 host_length(std::span<const u8> code) {
     return s == DecodeStatus::ok ? i.length : 1;
 }
 
+// Where the code of a block ends.
+u32 host_end(const Region& r, size_t block) {
+    return block + 1 < r.blocks.size() ? r.host_offsets[r.blocks[block + 1].first] : r.stubs_offset;
+}
+
 }  // namespace
 
 // A line for each block: start, length, name.
@@ -21,7 +26,7 @@ void JitEngine::name_for_perf(const Region& r) {
     for (size_t n = 0; n < r.blocks.size(); ++n) {
         const RegionBlock& b = r.blocks[n];
         const u32 from = r.host_offsets[b.first];
-        const u32 to = n + 1 < r.blocks.size() ? r.host_offsets[r.blocks[n + 1].first] : r.stubs_offset;
+        const u32 to = host_end(r, n);
         fmt::print(perf_map_.get(), "{:x} {:x} guest_{:x}\n", reinterpret_cast<u64>(r.code + from), to - from,
                    r.page_rip + b.begin);
     }
@@ -45,10 +50,13 @@ void JitEngine::log_code(const Region& r) const {
             from += length;
         }
     };
-    for (size_t n = 0; n < r.insns.size(); ++n) {
-        const Entry& e = r.insns[n];
-        core_.log.write(log.disassemble({page + e.offset, e.insn.length}, r.rip_of(e), bits));
-        host_lines(r.host_offsets[n], n + 1 < r.insns.size() ? r.host_offsets[n + 1] : r.stubs_offset);
+    for (size_t n = 0; n < r.blocks.size(); ++n) {
+        const RegionBlock& b = r.blocks[n];
+        for (u32 k = b.first; k < b.first + b.count; ++k) {
+            const Entry& e = r.insns[k];
+            core_.log.write(log.disassemble({page + e.offset, e.insn.length}, r.rip_of(e), bits));
+            host_lines(r.host_offsets[k], k + 1 < b.first + b.count ? r.host_offsets[k + 1] : host_end(r, n));
+        }
     }
     core_.log.write("  stubs:");
     host_lines(r.stubs_offset, r.code_bytes);

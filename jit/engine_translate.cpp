@@ -47,7 +47,7 @@ Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
     region->frame = address - offset;
     region->hoist = !unhoisted_.contains(region->frame);
     region->page_rip = rip - offset;
-    if (!find_region(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, mode_bits(mode_)))
+    if (!finder_.find(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, mode_bits(mode_)))
         return nullptr;
     return make(std::move(region));
 }

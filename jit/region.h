@@ -1,4 +1,4 @@
-// The unit of translation: all blocks of a page that direct branches reach from one entry, in address order.
+// The unit of translation: all blocks of a page that direct branches reach from one entry.
 #pragma once
 
 #include <vector>
@@ -72,8 +72,10 @@ struct Region {
     RegionKey key;
     PhysicalAddress frame = 0;  // of the page
     u64 page_rip = 0;           // RIP of the page's first byte; wraps as RIP does
-    std::vector<Entry> insns;   // decoded; `offset` from the page's start
-    std::vector<RegionBlock> blocks;
+    u8 stack_size = 0;          // ModeBits
+    std::vector<Entry>
+        insns;  // decoded, in order within blocks; `offset` from the page's start; `step` by select()
+    std::vector<RegionBlock> blocks;  // in address order
     struct Exported {
         u64 rip;
         u32 need;

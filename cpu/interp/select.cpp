@@ -39,9 +39,7 @@ bool select_step(Entry& e, DecodeStatus status, Site site) {
         e.handler = status == DecodeStatus::too_long ? too_long : invalid;
         return true;
     }
-    // The constant one of D0 and D1.
-    if (e.insn.op >= Op::ROL && e.insn.op <= Op::SAR && (e.insn.opcode == 0xD0 || e.insn.opcode == 0xD1))
-        e.insn.imm = 1;
+    take_constant(e.insn);
     if (const Steps s = semantic_steps(e.insn, site)) {
         e.step = s.fast;
         e.slow = s.slow;

@@ -107,7 +107,7 @@ bool Translator::emit_double_shift(const Insn& i) {
     }
     const Reg from = value_of(i.reg, RAX);
     if (by_cl) e_.mov(RCX, home(rcx), false);
-    e_.rr({.byte = i.opcode, .map = 1, .wide = wide}, from, to);
+    e_.rr({.byte = i.opcode, .wide = wide, .map = 1}, from, to);
     if (!by_cl) e_.imm8(i.imm & mask);
     if (dead) {
         flags_written(true);
@@ -157,7 +157,7 @@ bool Translator::emit_multiply(const Insn& i) {
             i.memory() ? e_.rm(o, to, at(RAX)) : with_rm_register(o, to, i.rm);
             i.opcode == 0x6B ? e_.imm8(i.imm) : immediate(i.imm, size);
         } else {
-            const Opcode o{.byte = 0xAF, .map = 1, .wide = size == 8, .word = size == 2};
+            const Opcode o{.byte = 0xAF, .wide = size == 8, .map = 1, .word = size == 2};
             if (to == RCX) e_.load(RCX, slot(i.reg));
             i.memory() ? e_.rm(o, to, at(RAX)) : with_rm_register(o, to, i.rm);
         }
@@ -229,18 +229,18 @@ bool Translator::emit_bits(const Insn& i) {
                 access(i, size, writes);
                 e_.mov(RCX, RAX);
                 flags_to_host();
-                e_.rm({.byte = 0xBA, .map = 1, .wide = size == 8, .word = size == 2}, ext, at(RCX));
+                e_.rm({.byte = 0xBA, .wide = size == 8, .map = 1, .word = size == 2}, ext, at(RCX));
                 e_.imm8(i.imm & (size * 8 - 1));
             } else {
                 if (home(i.rm) == kNoReg && (size == 4 || !by_imm)) return false;
                 flags_to_host();
                 if (by_imm) {
-                    with_rm_register({.byte = 0xBA, .map = 1, .wide = size == 8, .word = size == 2}, ext,
+                    with_rm_register({.byte = 0xBA, .wide = size == 8, .map = 1, .word = size == 2}, ext,
                                      i.rm);
                     e_.imm8(i.imm & (size * 8 - 1));
                 } else {
                     const Reg n = value_of(i.reg, RCX);
-                    with_rm_register({.byte = i.opcode, .map = 1, .wide = size == 8, .word = size == 2}, n,
+                    with_rm_register({.byte = i.opcode, .wide = size == 8, .map = 1, .word = size == 2}, n,
                                      i.rm);
                 }
             }
@@ -261,7 +261,7 @@ bool Translator::emit_bits(const Insn& i) {
             const Label zero = e_.label();
             e_.rr(sized(0x84, size), RCX, RCX);
             e_.jcc(kE, zero);
-            e_.rr({.byte = i.opcode, .map = 1, .wide = size == 8, .word = size == 2}, to, RCX);
+            e_.rr({.byte = i.opcode, .wide = size == 8, .map = 1, .word = size == 2}, to, RCX);
             put_back(i.reg, RAX, size);
             e_.rr(sized(0x84, size), RCX, RCX);
             e_.bind(zero);
@@ -274,7 +274,7 @@ bool Translator::emit_bits(const Insn& i) {
             if (i.memory()) access(i, size, false);
             const Reg to = home(i.reg) == kNoReg ? RCX : home(i.reg);
             if (to == RCX && size == 2) return false;
-            const Opcode o{.byte = i.opcode, .map = 1, .prefix = 0xF3, .wide = size == 8, .word = size == 2};
+            const Opcode o{.byte = i.opcode, .wide = size == 8, .map = 1, .prefix = 0xF3, .word = size == 2};
             i.memory() ? e_.rm(o, to, at(RAX)) : with_rm_register(o, to, i.rm);
             put_back(i.reg, RCX, size);
             if (i.op == Op::POPCNT) {
@@ -291,7 +291,7 @@ bool Translator::emit_bits(const Insn& i) {
         case Op::BSWAP: {
             if (size == 2) return false;
             const Reg r = value_of(i.reg, RCX);
-            Opcode o{.byte = static_cast<u8>(0xC8 | (r & 7)), .map = 1, .wide = size == 8};
+            Opcode o{.byte = static_cast<u8>(0xC8 | (r & 7)), .wide = size == 8, .map = 1};
             if (!e_.reserve()) return true;
             const unsigned rex = (o.wide ? 8u : 0u) | (r >> 3 & 1);
             if (rex) e_.byte(static_cast<u8>(0x40 | rex));
@@ -318,7 +318,7 @@ bool Translator::emit_condition(const Insn& i) {
             flags_to_host();
         }
         const Opcode o{
-            .byte = static_cast<u8>(0x40 | i.cond), .map = 1, .wide = size == 8, .word = size == 2};
+            .byte = static_cast<u8>(0x40 | i.cond), .wide = size == 8, .map = 1, .word = size == 2};
         const Reg to = value_of(i.reg, RAX);
         i.memory() ? e_.rm(o, to, at(from)) : with_rm_register(o, to, i.rm);
         put_back(i.reg, to, size);

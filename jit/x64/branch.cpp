@@ -1,5 +1,4 @@
 // Near control flow.
-#include "cpu/interp/steps.h"
 #include "jit/x64/translator.h"
 
 namespace mynah::x64 {
@@ -38,7 +37,6 @@ bool leads_elsewhere(Op op) {
 
 // The flags are in the state.
 void Translator::indirect_target(bool call, Label landing) {
-    const Stub s{.kind = Stub::target, .here = e_.label(), .resume = landing, .rip = kRipInRax, .call = call};
     e_.rorx(RCX, RAX, 12, false);
     e_.alu(kXor, RCX, RAX, false);
     e_.alu_imm(kAnd, RCX, static_cast<i32>(kTargets - 1), false);
@@ -47,22 +45,29 @@ void Translator::indirect_target(bool call, Label landing) {
     e_.alu(kAdd, RCX, in_state(s_.targets));
     e_.alu(kXor, RAX, in_state(s_.space));
     e_.alu(kCmp, RAX, at(RCX));
+    jump_if_found(at(RCX, 8), call, landing);
+}
+
+// Or else to have the target looked up.
+void Translator::jump_if_found(Mem code, bool call, Label landing) {
+    if (!call) {
+        e_.jcc_to(kNE, e_.here() + delta_, thunks_.lookup);
+        return e_.jmp_mem(code);
+    }
+    const Stub s{.kind = Stub::called, .here = e_.label(), .resume = landing};
     e_.jcc(kNE, s.here);
-    call ? e_.call_mem(at(RCX, 8)) : e_.jmp_mem(at(RCX, 8));
+    e_.call_mem(code);
     stubs_.push_back(s);
 }
 
 // The same where RIP is known.
 void Translator::direct_target(u64 rip, bool call, Label landing) {
-    const Stub s{.kind = Stub::target, .here = e_.label(), .resume = landing, .rip = rip, .call = call};
     const i32 entry = static_cast<i32>(target_index(rip) * sizeof(Target));
     e_.load(RCX, in_state(s_.targets));
     e_.move_imm(RAX, rip);
     e_.alu(kXor, RAX, in_state(s_.space));
     e_.alu(kCmp, RAX, at(RCX, entry));
-    e_.jcc(kNE, s.here);
-    call ? e_.call_mem(at(RCX, entry + 8)) : e_.jmp_mem(at(RCX, entry + 8));
-    stubs_.push_back(s);
+    jump_if_found(at(RCX, entry + 8), call, landing);
 }
 
 // Calls and returns are the host's as well, so that the host predicts returns. Beside each return address the
@@ -83,10 +88,8 @@ void Translator::land(const RegionBlock& b, u64 behind, unsigned size, Label lan
     flags_ = {};
     e_.pop(RCX);
     const bool wide = size == 8;
-    const Stub odd{.kind = Stub::odd_return, .here = e_.label()};
-    stubs_.push_back(odd);
     e_.alu(kCmp, RCX, in_state(s_.space));
-    e_.jcc(kNE, odd.here);
+    e_.jcc_to(kNE, e_.here() + delta_, thunks_.indirect);
     if (wide && static_cast<i64>(behind) != static_cast<i32>(behind)) {
         e_.move_imm(RCX, behind);
         e_.alu(kCmp, RAX, RCX);
@@ -94,10 +97,13 @@ void Translator::land(const RegionBlock& b, u64 behind, unsigned size, Label lan
         e_.rr(plain(0x81, wide), kCmp, RAX);
         e_.imm32(behind);
     }
-    e_.jcc(kNE, odd.here);
+    e_.jcc_to(kNE, e_.here() + delta_, thunks_.indirect);
     if (b.next == kNoBlock) return leave_region(behind, flags_);
     const RegionBlock& next = region_->blocks[b.next];
-    if (!next.poll) emit_poll(next, behind);
+    if (!next.poll) {
+        enter_here(b.next);
+        emit_poll(next, behind);
+    }
     go_to_block(b.next);
 }
 
@@ -217,8 +223,7 @@ bool Translator::emit_branch(const Insn& i) {
             branch = false;
             break;
     }
-    const bool last = index_ + 1 == block_->count;
-    if (!branch && (entry_->step != call_handler_last || !last)) return false;
+    if (!branch && !ends_block(i)) return false;
     if (leads_elsewhere(i.op)) {
         write_pointers();
         before_clobber();

@@ -8,22 +8,16 @@ bool fits8(i32 v) {
     return v == static_cast<i8>(v);
 }
 
-unsigned index_of(const Mem& m) {
-    return m.index == kNoReg ? 0 : m.index;
-}
-unsigned base_of(const Mem& m) {
-    return m.base == kNoReg ? 0 : m.base;
-}
-
 }  // namespace
 
 void Encoder::resolve() {
-    for (const Fixup& f : fixups_) {
+    for (u32 n = 0; n < fixups_.count; ++n) {
+        const Fixup& f = fixups_[n];
         const u32 target = labels_[f.label];
         MYNAH_CHECK(target != ~u32{0});
         store_le<u32>(begin_ + f.at, target - (f.at + 4));
     }
-    fixups_.clear();
+    fixups_.count = 0;
 }
 
 namespace {
@@ -39,15 +33,14 @@ namespace {
     return p + 4;
 }
 
-[[gnu::always_inline]] inline u8* put_prefixes(u8* p, const Opcode& o, unsigned rex) {
-    p = put_if(p, o.lock, 0xF0);
-    p = put_if(p, o.word, 0x66);
-    p = put_if(p, o.prefix != 0, o.prefix);
-    rex |= o.wide ? 8u : 0u;
-    return put_if(p, rex != 0, static_cast<u8>(0x40 | rex));
-}
-
-[[gnu::always_inline]] inline u8* put_opcode(u8* p, const Opcode& o) {
+[[gnu::always_inline]] inline u8* put_opcode(u8* p, Opcode o, unsigned rex) {
+    if (o.prefixed()) [[unlikely]] {
+        p = put_if(p, o.lock, 0xF0);
+        p = put_if(p, o.word, 0x66);
+        p = put_if(p, o.prefix != 0, o.prefix);
+    }
+    rex |= static_cast<unsigned>(o.wide) << 3;
+    p = put_if(p, rex != 0, static_cast<u8>(0x40 | rex));
     if (o.map != 0) {
         *p++ = 0x0F;
         if (o.map != 1) *p++ = o.map == 2 ? 0x38 : 0x3A;
@@ -58,11 +51,15 @@ namespace {
 
 // SPL, BPL, SIL, DIL exist only with REX.
 [[gnu::always_inline]] inline unsigned byte_rex(bool byte_register, unsigned n) {
-    return byte_register && n >= 4 && n < 8 ? 0x40u : 0u;
+    return (static_cast<unsigned>(byte_register) & n >> 2 & (~n >> 3)) << 6;
 }
 
-[[gnu::always_inline]] inline u8* put_modrm(u8* p, unsigned reg, const Mem& m) {
+[[gnu::always_inline]] inline u8* put_modrm(u8* p, unsigned reg, Mem m) {
     const unsigned r = (reg & 7) << 3;
+    if (m.state) {
+        store_le(p, static_cast<u16>(r | 0x2504));
+        return put32(p + 2, static_cast<u32>(m.disp));
+    }
     if (m.base == kNoReg) {
         // [index * scale + disp32], or [disp32]
         *p++ = static_cast<u8>(r | 4);
@@ -106,19 +103,45 @@ namespace {
 
 void Encoder::rr(Opcode o, unsigned reg, unsigned rm) {
     if (!reserve()) return;
-    const unsigned rex =
-        (reg >> 3 & 1) << 2 | (rm >> 3 & 1) | byte_rex(o.byte_reg, reg) | byte_rex(o.byte_rm, rm);
-    u8* p = put_opcode(put_prefixes(p_, o, rex), o);
-    *p++ = static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7));
-    p_ = p;
+    if (!o.simple()) return rr_of_any(o, reg, rm);
+    const unsigned rex = (reg >> 3 & 1) << 2 | (rm >> 3 & 1) | static_cast<unsigned>(o.wide) << 3;
+    u8* const p = put_if(p_, rex != 0, static_cast<u8>(0x40 | rex));
+    p[0] = o.byte;
+    p[1] = static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7));
+    p_ = p + 2;
 }
 
-void Encoder::rm(Opcode o, unsigned reg, const Mem& m) {
-    if (!reserve()) return;
+void Encoder::rr_of_any(Opcode o, unsigned reg, unsigned rm) {
     const unsigned rex =
-        (reg >> 3 & 1) << 2 | (index_of(m) >> 3 & 1) << 1 | (base_of(m) >> 3 & 1) | byte_rex(o.byte_reg, reg);
-    u8* p = put_if(p_, m.state, 0x65);
-    p_ = put_modrm(put_opcode(put_prefixes(p, o, rex), o), reg, m);
+        (reg >> 3 & 1) << 2 | (rm >> 3 & 1) | byte_rex(o.byte_reg, reg) | byte_rex(o.byte_rm, rm);
+    u8* const p = put_opcode(p_, o, rex);
+    *p = static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7));
+    p_ = p + 1;
+}
+
+void Encoder::rm(Opcode o, unsigned reg, Mem m) {
+    if (!reserve()) return;
+    if (!o.simple()) return rm_of_any(o, reg, m);
+    const unsigned wide = static_cast<unsigned>(o.wide) << 3;
+    if (m.state) {
+        const unsigned rex = wide | (reg >> 3 & 1) << 2;
+        *p_ = 0x65;
+        u8* const p = put_if(p_ + 1, rex != 0, static_cast<u8>(0x40 | rex));
+        store_le(p, 0x25'04'00 | o.byte | (reg & 7) << 11);  // opcode, ModRM, SIB
+        p_ = put32(p + 3, static_cast<u32>(m.disp));
+        return;
+    }
+    const unsigned rex = wide | (reg >> 3 & 1) << 2 | (m.index >> 3 & 1) << 1 | (m.base >> 3 & 1);
+    u8* const p = put_if(p_, rex != 0, static_cast<u8>(0x40 | rex));
+    *p = o.byte;
+    p_ = put_modrm(p + 1, reg, m);
+}
+
+void Encoder::rm_of_any(Opcode o, unsigned reg, Mem m) {
+    const unsigned rex =
+        (reg >> 3 & 1) << 2 | (m.index >> 3 & 1) << 1 | (m.base >> 3 & 1) | byte_rex(o.byte_reg, reg);
+    u8* const p = put_if(p_, m.state, 0x65);
+    p_ = put_modrm(put_opcode(p, o, rex), reg, m);
 }
 
 void Encoder::vex_rr(Opcode o, unsigned reg, unsigned vvvv, unsigned rm, bool l256) {
@@ -128,10 +151,10 @@ void Encoder::vex_rr(Opcode o, unsigned reg, unsigned vvvv, unsigned rm, bool l2
     p_ = p;
 }
 
-void Encoder::vex_rm(Opcode o, unsigned reg, unsigned vvvv, const Mem& m, bool l256) {
+void Encoder::vex_rm(Opcode o, unsigned reg, unsigned vvvv, Mem m, bool l256) {
     if (!reserve()) return;
     u8* p = put_if(p_, m.state, 0x65);
-    p_ = put_modrm(put_vex(p, o, reg, vvvv, index_of(m), base_of(m), l256), reg, m);
+    p_ = put_modrm(put_vex(p, o, reg, vvvv, m.index, m.base, l256), reg, m);
 }
 
 void Encoder::move_imm(Reg to, u64 v) {
@@ -156,36 +179,33 @@ void Encoder::alu_imm(unsigned op, Reg to, i32 v, bool wide) {
     fits8(v) ? imm8(static_cast<u64>(v)) : imm32(static_cast<u32>(v));
 }
 
-void Encoder::alu_imm(unsigned op, const Mem& m, i32 v, bool wide) {
+void Encoder::alu_imm(unsigned op, Mem m, i32 v, bool wide) {
     rm(plain(fits8(v) ? 0x83 : 0x81, wide), op, m);
     fits8(v) ? imm8(static_cast<u64>(v)) : imm32(static_cast<u32>(v));
 }
 
 void Encoder::rorx(Reg to, Reg from, u8 count, bool wide) {
-    vex_rr({.byte = 0xF0, .map = 3, .prefix = 0xF2, .wide = wide}, to, 0, from);
+    vex_rr({.byte = 0xF0, .wide = wide, .map = 3, .prefix = 0xF2}, to, 0, from);
     byte(count);
 }
 
 void Encoder::jmp(Label l) {
     if (!reserve()) return;
     byte(0xE9);
-    fixups_.push_back({offset(), l.id});
-    imm32(0);
+    displacement_to(l);
 }
 
 void Encoder::jcc(unsigned cond, Label l) {
     if (!reserve()) return;
     byte(0x0F);
     byte(static_cast<u8>(0x80 | cond));
-    fixups_.push_back({offset(), l.id});
-    imm32(0);
+    displacement_to(l);
 }
 
 void Encoder::call(Label l) {
     if (!reserve()) return;
     byte(0xE8);
-    fixups_.push_back({offset(), l.id});
-    imm32(0);
+    displacement_to(l);
 }
 
 void Encoder::lea_label(Reg to, Label l) {
@@ -193,8 +213,7 @@ void Encoder::lea_label(Reg to, Label l) {
     byte(static_cast<u8>(0x48 | (to & 8 ? 4 : 0)));
     byte(0x8D);
     byte(static_cast<u8>((to & 7) << 3 | 5));  // [rip + disp32]
-    fixups_.push_back({offset(), l.id});
-    imm32(0);
+    displacement_to(l);
 }
 
 void Encoder::jmp_to(const u8* from_executable, const u8* target) {
@@ -207,6 +226,13 @@ void Encoder::call_to(const u8* from_executable, const u8* target) {
     if (!reserve()) return;
     byte(0xE8);
     imm32(static_cast<u64>(target - (from_executable + 5)));
+}
+
+void Encoder::jcc_to(unsigned cond, const u8* from_executable, const u8* target) {
+    if (!reserve()) return;
+    byte(0x0F);
+    byte(static_cast<u8>(0x80 | cond));
+    imm32(static_cast<u64>(target - (from_executable + 6)));
 }
 
 void Encoder::push(Reg r) {

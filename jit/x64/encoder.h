@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <bit>
+#include <cstddef>
 #include <cstring>
 #include <vector>
 
@@ -12,34 +14,41 @@
 
 namespace mynah::x64 {
 
-enum Reg : u8 { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, kNoReg = 0xFF };
+// kNoReg has the bit clear that would go to REX.
+enum Reg : u8 { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, kNoReg = 0x20 };
 
-// A memory operand. With `state` it is at gs:[disp].
+// A memory operand. With `state` it is at gs:[disp]. Travels in one register, as Opcode does.
 struct Mem {
     Reg base = kNoReg;
     Reg index = kNoReg;
     u8 scale = 0;  // shift count
-    i32 disp = 0;
     bool state = false;
+    i32 disp = 0;
 };
+static_assert(sizeof(Mem) == 8);
 inline Mem at(Reg base, i32 disp = 0) {
     return {.base = base, .disp = disp};
 }
 inline Mem in_state(i32 disp) {
-    return {.disp = disp, .state = true};
+    return {.state = true, .disp = disp};
 }
 
 // What precedes the ModRM byte.
 struct Opcode {
     u8 byte = 0;
+    bool wide = false;      // REX.W or VEX.W
     u8 map = 0;             // 0: none, 1: 0F, 2: 0F 38, 3: 0F 3A
     u8 prefix = 0;          // mandatory: 0, 66h, F3h, F2h
-    bool wide = false;      // REX.W or VEX.W
     bool word = false;      // 66h for 16-bit operands
     bool byte_reg = false;  // ModRM.reg names a byte register (4-7: SPL..DIL, never AH..BH)
     bool byte_rm = false;   // likewise ModRM.rm
     bool lock = false;
+
+    bool prefixed() const { return lock | word | (prefix != 0); }
+    // One byte, perhaps behind REX: most of what is written.
+    bool simple() const { return std::bit_cast<u64>(*this) >> 16 == 0; }
 };
+static_assert(sizeof(Opcode) == 8 && offsetof(Opcode, byte) == 0 && offsetof(Opcode, wide) == 1);
 
 // One-byte opcodes with operands of 1, 2, 4 or 8 bytes: `even` is the byte form, `even + 1` the other.
 inline Opcode sized(u8 even, unsigned size, u8 map = 0) {
@@ -50,7 +59,7 @@ inline Opcode sized(u8 even, unsigned size, u8 map = 0) {
     return o;
 }
 inline Opcode plain(u8 byte, bool wide = false, u8 map = 0) {
-    return {.byte = byte, .map = map, .wide = wide};
+    return {.byte = byte, .wide = wide, .map = map};
 }
 
 enum Condition : u8 { kO, kNO, kB, kAE, kE, kNE, kBE, kA, kS, kNS, kP, kNP, kL, kGE, kLE, kG };
@@ -68,16 +77,16 @@ class Encoder {
         begin_ = p_ = begin;
         end_ = end - 32;
         full_ = false;
-        labels_.clear();
-        fixups_.clear();
+        labels_.count = 0;
+        fixups_.count = 0;
     }
     u8* here() const { return p_; }
     u32 offset() const { return static_cast<u32>(p_ - begin_); }
     bool full() const { return full_; }
 
     Label label() {
-        labels_.push_back(~u32{0});
-        return {static_cast<u32>(labels_.size() - 1)};
+        labels_.next() = ~u32{0};
+        return {labels_.count - 1};
     }
     void bind(Label l) { labels_[l.id] = offset(); }
     bool bound(Label l) const { return labels_[l.id] != ~u32{0}; }
@@ -102,20 +111,23 @@ class Encoder {
         return at;
     }
 
+    // Fills in a jump's rel32 that raw() left out.
+    void displacement_at(u8* p, Label l) { fixups_.next() = {static_cast<u32>(p - begin_), l.id}; }
+
     // --- an opcode with ModRM ---
     void rr(Opcode o, unsigned reg, unsigned rm);
-    void rm(Opcode o, unsigned reg, const Mem& m);
+    void rm(Opcode o, unsigned reg, Mem m);
     // VEX-encoded; `vvvv` a register number, 0 where unused (encoded as 1111b).
     void vex_rr(Opcode o, unsigned reg, unsigned vvvv, unsigned rm, bool l256 = false);
-    void vex_rm(Opcode o, unsigned reg, unsigned vvvv, const Mem& m, bool l256 = false);
+    void vex_rm(Opcode o, unsigned reg, unsigned vvvv, Mem m, bool l256 = false);
 
     // --- what the translator itself needs ---
     void mov(Reg to, Reg from, bool wide = true) { rr(plain(0x8B, wide), to, from); }
-    void load(Reg to, const Mem& m, bool wide = true) { rm(plain(0x8B, wide), to, m); }
-    void store(const Mem& m, Reg from, bool wide = true) { rm(plain(0x89, wide), from, m); }
-    void lea(Reg to, const Mem& m, bool wide = true) { rm(plain(0x8D, wide), to, m); }
+    void load(Reg to, Mem m, bool wide = true) { rm(plain(0x8B, wide), to, m); }
+    void store(Mem m, Reg from, bool wide = true) { rm(plain(0x89, wide), from, m); }
+    void lea(Reg to, Mem m, bool wide = true) { rm(plain(0x8D, wide), to, m); }
     void move_imm(Reg to, u64 v);  // any 64-bit value, flags kept
-    void store_imm32(const Mem& m, i32 v, bool wide) {
+    void store_imm32(Mem m, i32 v, bool wide) {
         rm(plain(0xC7, wide), 0, m);
         imm32(static_cast<u32>(v));
     }
@@ -123,11 +135,11 @@ class Encoder {
     void alu(unsigned op, Reg to, Reg from, bool wide = true) {
         rr(plain(static_cast<u8>(op << 3 | 3), wide), to, from);
     }
-    void alu(unsigned op, Reg to, const Mem& m, bool wide = true) {
+    void alu(unsigned op, Reg to, Mem m, bool wide = true) {
         rm(plain(static_cast<u8>(op << 3 | 3), wide), to, m);
     }
     void alu_imm(unsigned op, Reg to, i32 v, bool wide = true);
-    void alu_imm(unsigned op, const Mem& m, i32 v, bool wide);
+    void alu_imm(unsigned op, Mem m, i32 v, bool wide);
     void rorx(Reg to, Reg from, u8 count, bool wide);
 
     void jmp(Label l);
@@ -136,25 +148,28 @@ class Encoder {
     void lea_label(Reg to, Label l);
     void jmp_to(const u8* from_executable, const u8* target);  // rel32; `from_executable`: where it will run
     void call_to(const u8* from_executable, const u8* target);
+    void jcc_to(unsigned cond, const u8* from_executable, const u8* target);
     void jmp_reg(Reg r) { rr(plain(0xFF), 4, r); }
-    void jmp_mem(const Mem& m) { rm(plain(0xFF), 4, m); }
+    void jmp_mem(Mem m) { rm(plain(0xFF), 4, m); }
     void call_reg(Reg r) { rr(plain(0xFF), 2, r); }
-    void call_mem(const Mem& m) { rm(plain(0xFF), 2, m); }
-    void push_mem(const Mem& m) { rm(plain(0xFF), 6, m); }
+    void call_mem(Mem m) { rm(plain(0xFF), 2, m); }
+    void push_mem(Mem m) { rm(plain(0xFF), 6, m); }
     void push(Reg r);
     void pop(Reg r);
     void ret() { byte(0xC3); }
 
     // Keeps room for what the next few calls write.
     bool reserve() {
-        if (p_ >= end_) {
-            full_ = true;
-            p_ = begin_;
-        }
-        return !full_;
+        if (p_ < end_) [[likely]]
+            return true;
+        full_ = true;
+        p_ = end_;
+        return false;
     }
 
   private:
+    void rr_of_any(Opcode o, unsigned reg, unsigned rm);
+    void rm_of_any(Opcode o, unsigned reg, Mem m);
     template <class T>
     void put(T v) {
         store_le(p_, v);
@@ -164,12 +179,32 @@ class Encoder {
     u8* p_ = nullptr;
     u8* end_ = nullptr;
     bool full_ = false;
-    std::vector<u32> labels_;
+    // A vector whose growth is not in line.
+    template <class T>
+    struct List {
+        std::vector<T> items;
+        u32 count = 0;
+        T& next() {
+            if (count == items.size()) [[unlikely]]
+                grow();
+            return items[count++];
+        }
+        [[gnu::noinline]] void grow() { items.resize(items.empty() ? 1024 : 2 * items.size()); }
+        T& operator[](u32 n) { return items[n]; }
+        const T& operator[](u32 n) const { return items[n]; }
+    };
     struct Fixup {
         u32 at;  // of the rel32
         u32 label;
     };
-    std::vector<Fixup> fixups_;
+    void displacement_to(Label l) {
+        const u32 target = labels_[l.id];
+        if (target == ~u32{0}) fixups_.next() = {offset(), l.id};
+        imm32(target - (offset() + 4));
+    }
+
+    List<u32> labels_;
+    List<Fixup> fixups_;
 };
 
 }  // namespace mynah::x64

@@ -116,7 +116,7 @@ bool Translator::keeps_recipe(const Insn& i) const {
 
 // Afterwards a recipe is there only if the instruction keeps it, or overwrites all flags without looking.
 void Translator::before_instruction(const Insn& i) {
-    if (!flags_.recipe.known() || keeps_recipe(i)) return;
+    if (keeps_recipe(i)) return;
     const FlagUse use = flag_use(i);
     if (use.read == 0 && use.written == eflags::arithmetic) return;
     if (!flags_.host && !flags_.state) use.read != 0 ? flags_to_host() : flags_to_state();

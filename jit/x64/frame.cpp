@@ -1,5 +1,6 @@
 // Blocks, the places of flags, budget polls, and the code behind the main line.
-#include "cpu/interp/steps.h"
+#include <array>
+
 #include "jit/x64/translator.h"
 
 namespace mynah::x64 {
@@ -20,8 +21,9 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
     for (size_t n = 0; n < blocks; ++n) block_labels_.push_back(e_.label());
     block_flags_.assign(blocks, {});
     block_flags_set_.assign(blocks, 0);
+    block_entered_.assign(blocks, 0);
     region.entries.clear();
-    region.host_offsets.clear();
+    region.host_offsets.assign(region.insns.size(), 0);
     const u8* const begin = e_.here();
     for (u32 n = 0; n < blocks; ++n) {
         emit_block(n);
@@ -33,8 +35,7 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
     }
     // Stubs may make new ones.
     for (size_t n = 0; n < stubs_.size() && !e_.full(); ++n) {
-        const Stub s = stubs_[n];
-        emit_stub(s);
+        emit_stub(static_cast<u32>(n));
     }
     if (e_.full()) {
         sites_.resize(first_site);
@@ -83,7 +84,7 @@ void Translator::emit_block(u32 index) {
     for (u32 n = 0; n < b.count; ++n) {
         index_ = n;
         entry_ = &region_->insns[b.first + n];
-        region_->host_offsets.push_back(e_.offset());
+        region_->host_offsets[b.first + n] = e_.offset();
         insn_stubs_ = static_cast<u32>(stubs_.size());
         const size_t first_site = sites_.size();
         newly_checked_ = false;
@@ -116,19 +117,24 @@ void Translator::emit_block(u32 index) {
     }
 }
 
-void Translator::emit_external_entry(u32 index) {
+// Who comes from outside has the flags in the state.
+void Translator::enter_here(u32 index) {
+    if (block_entered_[index]) return;
+    block_entered_[index] = 1;
     const RegionBlock& b = region_->blocks[index];
+    const u32 at = b.poll ? e_.offset_of(block_labels_[index]) : e_.offset();
     const u64 rip = region_->rip_of(region_->insns[b.first]);
-    // Externals have the flags in the state, as who comes from outside.
-    const u8* code = e_.here() + delta_;
-    if (b.poll) {
-        code += static_cast<i64>(e_.offset_of(block_labels_[index])) - e_.offset();
-    } else {
-        flags_ = {};
-        emit_poll(b, rip);
-        e_.jmp(block_labels_[index]);
-    }
-    region_->entries.push_back({rip, b.need, code});
+    region_->entries.push_back({rip, b.need, e_.here() + delta_ - e_.offset() + at});
+}
+
+void Translator::emit_external_entry(u32 index) {
+    if (block_entered_[index]) return;
+    enter_here(index);
+    const RegionBlock& b = region_->blocks[index];
+    if (b.poll) return;
+    flags_ = {};
+    emit_poll(b, region_->rip_of(region_->insns[b.first]));
+    e_.jmp(block_labels_[index]);
 }
 
 void Translator::emit_poll(const RegionBlock& b, u64 rip) {
@@ -188,16 +194,36 @@ void Translator::emit_interpret() {
 // True: control does not go on behind the instruction, or that has been seen to.
 bool Translator::emit_insn() {
     const Insn& i = entry_->insn;
-    before_instruction(i);
-    if (emit_x87(i)) return false;
-    settle_pointers(i);
-    if (emit_branch(i)) return true;
-    const bool known = emit_high_byte(i) || emit_move(i) || emit_alu(i) || emit_unary(i) || emit_extend(i) ||
-                       emit_stack(i) || emit_shift(i) || emit_double_shift(i) || emit_condition(i) ||
-                       emit_multiply(i) || emit_divide(i) || emit_bits(i) || emit_exchange(i) ||
-                       emit_flag(i) || emit_system(i) || emit_vector(i);
-    if (!known) emit_interpret();
+    if (flags_.recipe.known()) before_instruction(i);
+    if ((i.op == Op::FPU || i.op == Op::FWAIT) && emit_x87(i)) return false;
+    if (pointers_.last != nullptr) settle_pointers(i);
+    if (index_ + 1 == block_->count && emit_branch(i)) return true;
+    if (!emit_family(i)) emit_interpret();
     return false;
+}
+
+bool Translator::emit_family(const Insn& i) {
+    switch (i.op) {
+        // What code is mostly made of.
+        case Op::MOV:
+            return emit_move(i) || emit_high_byte(i);
+        case Op::LEA:
+            return emit_move(i);
+        case Op::ADD:
+        case Op::OR:
+        case Op::ADC:
+        case Op::SBB:
+        case Op::AND:
+        case Op::SUB:
+        case Op::XOR:
+        case Op::CMP:
+        case Op::TEST:
+            return emit_alu(i) || emit_high_byte(i);
+        default:
+            return emit_unary(i) || emit_extend(i) || emit_stack(i) || emit_shift(i) ||
+                   emit_double_shift(i) || emit_condition(i) || emit_multiply(i) || emit_divide(i) ||
+                   emit_bits(i) || emit_exchange(i) || emit_flag(i) || emit_system(i) || emit_vector(i);
+    }
 }
 
 // --- edges ---
@@ -275,7 +301,24 @@ void Translator::settle_before(const Stub& s, bool keep_rax) {
     if (keep_rax) e_.load(RAX, in_state(s_.value + 16));
 }
 
-void Translator::emit_stub(const Stub& s) {
+// Goes on at `resume` if there is an address in RAX then.
+void Translator::call_with_site(u32 site, const u8* thunk, u32 resume) {
+    static constexpr std::array<u8, 19> kCall = {
+        0xB9, 0,    0,    0, 0,     // MOV ECX, site
+        0xE8, 0,    0,    0, 0,     // CALL thunk
+        0x48, 0x85, 0xC0,           // TEST RAX, RAX
+        0x0F, 0x85, 0,    0, 0, 0,  // JNZ resume
+    };
+    u8* const p = e_.raw(kCall);
+    if (p == nullptr) return;
+    store_le<u32>(p + 1, site);
+    store_le<u32>(p + 6, static_cast<u32>(thunk - (p + delta_ + 10)));
+    store_le<u32>(p + 15, resume - e_.offset());
+}
+
+// What makes new stubs has no use for the old one any more.
+void Translator::emit_stub(u32 number) {
+    const Stub& s = stubs_[number];
     e_.bind(s.here);
     flags_ = s.flags;
     switch (s.kind) {
@@ -283,7 +326,7 @@ void Translator::emit_stub(const Stub& s) {
         case Stub::stack_miss:
         case Stub::stack_range:
         case Stub::whole: {
-            const CallSite site = sites_[s.site];
+            const CallSite& site = sites_[s.site];
             if (s.kind == Stub::miss) e_.rm(plain(0x03, true), RAX, at(RCX));  // back to the linear address
             const bool stack = s.kind == Stub::stack_miss || s.kind == Stub::stack_range;
             if (stack)
@@ -294,12 +337,12 @@ void Translator::emit_stub(const Stub& s) {
                                     : site.write                  ? thunks_.stack_write_miss
                                                                   : thunks_.stack_read_miss;
             settle_before(s, s.kind != Stub::whole);
-            e_.move_imm(RCX, s.site);
-            e_.call_to(e_.here() + delta_, thunk);
-            if (s.kind == Stub::stack_range) return e_.jmp(s.resume);
-            if (s.kind != Stub::whole) {
-                e_.rr(plain(0x85, true), RAX, RAX);
-                e_.jcc(kNE, s.resume);
+            if (s.kind == Stub::miss || s.kind == Stub::stack_miss) {
+                call_with_site(s.site, thunk, e_.offset_of(s.resume));
+            } else {
+                e_.move_imm(RCX, s.site);
+                e_.call_to(e_.here() + delta_, thunk);
+                if (s.kind == Stub::stack_range) return e_.jmp(s.resume);
             }
             if (s.flags.host) {
                 flags_ = {};
@@ -309,28 +352,21 @@ void Translator::emit_stub(const Stub& s) {
             return;
         }
         case Stub::leave_for:
-            return leave_region(s.rip, s.flags);
+            return leave_region(s.rip, flags_);
         case Stub::poll:
             flags_to_state();
             e_.move_imm(RAX, s.rip);
-            e_.store(in_state(s_.rip), RAX);
             e_.jmp_to(e_.here() + delta_, thunks_.exit);
             return;
-        case Stub::target:
-            s.rip == kRipInRax ? e_.alu(kXor, RAX, in_state(s_.space)) : e_.move_imm(RAX, s.rip);
-            e_.store(in_state(s_.rip), RAX);
-            if (s.call) {
-                e_.lea_label(RCX, s.resume);
-                e_.push(RCX);
-            }
+        case Stub::called:
+            e_.lea_label(RCX, s.resume);
+            e_.push(RCX);
             e_.jmp_to(e_.here() + delta_, thunks_.lookup);
             return;
         case Stub::unlinked:
             e_.move_imm(RAX, s.number);
             e_.jmp_to(e_.here() + delta_, thunks_.link);
             return;
-        case Stub::odd_return:
-            return indirect_target();
         case Stub::vectors:
             e_.call_to(e_.here() + delta_, thunks_.load_vectors);
             e_.jmp(s.resume);

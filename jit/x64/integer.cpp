@@ -283,8 +283,8 @@ bool Translator::emit_extend(const Insn& i) {
         case Op::MOVSX:
             from_size = i.opcode & 1 ? 2 : 1;
             o = {.byte = i.opcode,
-                 .map = 1,
                  .wide = i.osize == 8,
+                 .map = 1,
                  .word = i.osize == 2,
                  .byte_rm = from_size == 1};
             break;

@@ -63,29 +63,32 @@ void Translator::add_segment(Seg seg, unsigned size, bool write) {
 
 void Translator::access_linear(unsigned size, bool write) {
     // Half of all code that is made: written as one.
-    static constexpr std::array<u8, 32> kLookUp = {
+    static constexpr std::array<u8, 42> kLookUp = {
         0xC4, 0xE3, 0x7B, 0xF0, 0xC8, 0x08,           // RORX ECX, EAX, 8
         0x65, 0x23, 0x0C, 0x25, 0,    0,    0, 0,     // AND ECX, mask
         0x65, 0x48, 0x03, 0x0C, 0x25, 0,    0, 0, 0,  // ADD RCX, entries
         0x48, 0x2B, 0x01,                             // SUB RAX, [RCX]
         0x48, 0x3D, 0,    0,    0,    0,              // CMP RAX, imm32
+        0x0F, 0x87, 0,    0,    0,    0,              // JA stub
+        0x48, 0x03, 0x41, 0x08,                       // ADD RAX, [RCX + 8]
     };
     const i32 table = write ? s_.write_table : s_.read_table;
-    if (u8* p = e_.raw(kLookUp)) {
-        store_le<u32>(p + 10, static_cast<u32>(table + 8));
-        store_le<u32>(p + 19, static_cast<u32>(table));
-        store_le<u32>(p + 28, static_cast<u32>(kPageSize - size));
-    }
-    const Stub s{.kind = Stub::miss,
-                 .here = e_.label(),
-                 .resume = e_.label(),
-                 .site = new_site(size, write),
-                 .before = flags_,
-                 .pointers = pointers_};
-    e_.jcc(kA, s.here);
-    e_.alu(kAdd, RAX, at(RCX, 8));
+    u8* const p = e_.raw(kLookUp);
+    if (p == nullptr) return;
+    store_le<u32>(p + 10, static_cast<u32>(table + 8));
+    store_le<u32>(p + 19, static_cast<u32>(table));
+    store_le<u32>(p + 28, static_cast<u32>(kPageSize - size));
+    add_miss(Stub::miss, p + 34, size, write);
+}
+
+// `displacement`: of the jump there. It comes back to here.
+void Translator::add_miss(Stub::Kind kind, u8* displacement, unsigned bytes, bool write) {
+    Stub& s = stubs_.emplace_back(kind, e_.label(), e_.label());
+    s.site = new_site(bytes, write);
+    s.before = flags_;
+    s.pointers = pointers_;
+    e_.displacement_at(displacement, s.here);
     e_.bind(s.resume);
-    stubs_.push_back(s);
 }
 
 void Translator::access(const Insn& i, unsigned size, bool write, bool flags_stay) {

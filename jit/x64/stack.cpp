@@ -2,6 +2,7 @@
 // first of them is: are they all in the page of Mmu::StackPage? What follows needs no look-up, and keeps the
 // host's flags.
 #include <algorithm>
+#include <array>
 
 #include "jit/x64/translator.h"
 
@@ -9,12 +10,37 @@ namespace mynah::x64 {
 
 namespace {
 
-constexpr unsigned kAdd = 0, kSub = 5;
 // Bytes that are checked together, and how far ahead they are looked for.
 constexpr i32 kMostChecked = 240;
 constexpr u32 kLookAhead = 32;
 // Of stack pointers in a block, from where it began.
 constexpr i32 kFarthest = 1 << 20;
+
+bool moves_stack_pointer(Op op) {
+    switch (op) {
+        case Op::PUSH:
+        case Op::PUSH_SREG:
+        case Op::PUSHF:
+        case Op::PUSHA:
+        case Op::POP:
+        case Op::POP_SREG:
+        case Op::POPF:
+        case Op::POPA:
+        case Op::ENTER:
+        case Op::LEAVE:
+        case Op::CALL:
+        case Op::CALL_IND:
+        case Op::RET:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// What stack_use() has nothing to say of: most instructions.
+bool beside_stack(const Insn& i) {
+    return i.base != rsp && i.reg != rsp && i.rm != rsp && i.vvvv != rsp && !moves_stack_pointer(i.op);
+}
 
 }  // namespace
 
@@ -88,7 +114,9 @@ Translator::StackRange Translator::look_ahead(StackRange range) const {
     i32 at = sp_offset_;
     const u32 end = std::min(block_->count, index_ + kLookAhead);
     for (u32 n = index_; n < end; ++n) {
-        const StackUse u = stack_use(region_->insns[block_->first + n].insn);
+        const Insn& i = region_->insns[block_->first + n].insn;
+        if (beside_stack(i)) continue;
+        const StackUse u = stack_use(i);
         if (n != index_ && u.anew) break;
         if (!u.range.empty()) {
             const StackRange all = range.with({at + u.range.low, at + u.range.high});
@@ -107,6 +135,7 @@ void Translator::forget_stack() {
 }
 
 void Translator::follow_stack_pointer(const Insn& i) {
+    if (!hoist_ || beside_stack(i)) return;
     const StackUse u = stack_use(i);
     sp_offset_ += u.moves_by;
     if (!u.known || sp_offset_ > kFarthest || sp_offset_ < -kFarthest) forget_stack();
@@ -152,20 +181,18 @@ void Translator::access_stack_linear(unsigned size, bool write) {
 }
 
 void Translator::look_in_stack_page(Stub::Kind otherwise, unsigned bytes, bool write) {
-    e_.alu(kSub, RAX, in_state(s_.stack_page));
-    e_.byte(0x48);  // CMP RAX, imm32
-    e_.byte(0x3D);
-    e_.imm32(kPageSize - bytes);
-    const Stub s{.kind = otherwise,
-                 .here = e_.label(),
-                 .resume = e_.label(),
-                 .site = new_site(bytes, write),
-                 .before = flags_,
-                 .pointers = pointers_};
-    e_.jcc(kA, s.here);
-    e_.alu(kAdd, RAX, in_state(s_.stack_page + 8));
-    e_.bind(s.resume);
-    stubs_.push_back(s);
+    static constexpr std::array<u8, 30> kLookUp = {
+        0x65, 0x48, 0x2B, 0x04, 0x25, 0, 0, 0, 0,  // SUB RAX, page
+        0x48, 0x3D, 0,    0,    0,    0,           // CMP RAX, imm32
+        0x0F, 0x87, 0,    0,    0,    0,           // JA stub
+        0x65, 0x48, 0x03, 0x04, 0x25, 0, 0, 0, 0,  // ADD RAX, host
+    };
+    u8* const p = e_.raw(kLookUp);
+    if (p == nullptr) return;
+    store_le<u32>(p + 5, static_cast<u32>(s_.stack_page));
+    store_le<u32>(p + 11, static_cast<u32>(kPageSize - bytes));
+    store_le<u32>(p + 26, static_cast<u32>(s_.stack_page + 8));
+    add_miss(otherwise, p + 17, bytes, write);
 }
 
 void Translator::move_stack_pointer(i32 by) {

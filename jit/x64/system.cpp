@@ -1,5 +1,4 @@
 // Sensitive instructions that translated code does itself: safe operations on the state.
-#include "cpu/interp/steps.h"
 #include "jit/x64/translator.h"
 
 namespace mynah::x64 {

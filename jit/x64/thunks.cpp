@@ -38,6 +38,7 @@ class Generator {
         // A return with no call before it: RIP in RAX. The popped address is still there.
         e_.bind(bottom);
         e_.alu_imm(kSub, RSP, 8);
+        t.indirect = here();
         const Label unknown = e_.label();
         e_.rorx(RCX, RAX, 12, false);
         e_.alu(kXor, RCX, RAX, false);
@@ -50,14 +51,15 @@ class Generator {
         e_.jcc(kNE, unknown);
         e_.jmp_mem(at(RCX, 8));
         e_.bind(unknown);
-        e_.alu(kXor, RAX, in_state(s_.space));
-        e_.store(in_state(s_.rip), RAX);
 
         t.lookup = here();
+        e_.alu(kXor, RAX, in_state(s_.space));
+        e_.store(in_state(s_.rip), RAX);
         store_guest();
         call(reinterpret_cast<const void*>(c_.lookup));
         jump_or_leave();
         t.exit = here();
+        e_.store(in_state(s_.rip), RAX);
         store_guest();
         leave();
         t.link = here();

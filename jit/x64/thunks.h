@@ -38,9 +38,11 @@ struct Callouts {
 
 struct Thunks {
     void (*enter)(const u8* code) = nullptr;
-    // Jumped to: leave with state.rip, the flags and the budget set.
+    // Jumped to with RIP in RAX: leave. As in the next, the flags are in the state.
     const u8* exit = nullptr;
-    // Jumped to with state.rip set.
+    // Jumped to: on to the code of the RIP in RAX.
+    const u8* indirect = nullptr;
+    // The same for what is not in the table of targets: RAX is its key.
     const u8* lookup = nullptr;
     // Jumped to with the link's number in EAX.
     const u8* link = nullptr;

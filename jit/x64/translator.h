@@ -42,9 +42,6 @@ struct X87Pointers {
     const Entry* operand = nullptr;  // the same for FDP, while its address can be told
 };
 
-// Stub::rip of a jump whose target the code works out.
-inline constexpr u64 kRipInRax = 0xDEAD'0000'0000'0001;
-
 class Translator {
   public:
     struct Context {
@@ -77,13 +74,12 @@ class Translator {
             leave_for,
             poll,
             edge,
-            target,
+            called,
             vectors,
             x87,
             attend,
             enable,
-            unlinked,
-            odd_return
+            unlinked
         } kind;
         Label here{};
         Label resume{};  // miss: where the host address is used; edge: target
@@ -92,7 +88,6 @@ class Translator {
         u64 rip = 0;
         FlagPlace flags{};       // at the stub; miss, whole: behind the instruction
         FlagPlace before{};      // miss, whole: before the instruction
-        bool call = false;       // target, unlinked: a call
         u32 number = 0;          // unlinked: of the link
         FlagPlace wanted{};      // edge: at the target
         X87Pointers pointers{};  // miss, whole: before the instruction
@@ -101,23 +96,26 @@ class Translator {
     // --- frame.cpp: blocks, flags, stubs ---
     void emit_block(u32 index);
     void emit_external_entry(u32 index);
+    void enter_here(u32 index);  // this is its external entry
     void emit_poll(const RegionBlock& b, u64 rip);
     void check_next_page(u64 rip);
     bool emit_insn();
+    bool emit_family(const Insn& i);
     void emit_interpret();
-    void emit_stub(const Stub& s);
+    void emit_stub(u32 number);
     void settle_before(const Stub& s, bool keep_rax);
+    void call_with_site(u32 site, const u8* thunk, u32 resume);
     void go_to_block(u32 target);                        // jumps, converting flags
     void branch_to(unsigned cond, u64 rip, u32 target);  // if `cond`, to a block or out of the region
     void leave_region(u64 rip, FlagPlace flags);         // to code elsewhere
     void prepare_for(u32 target);                        // stores the flags if the target wants them there
     FlagPlace& wanted_at(u32 target);
     // --- flags.cpp ---
-    void flags_to_state();   // clobbers RAX
-    void flags_to_host();    // clobbers RAX
-    void carry_to_host();    // not if there is but a recipe
-    void recompute_flags();  // clobbers RAX
-    void before_instruction(const Insn& i);
+    void flags_to_state();                   // clobbers RAX
+    void flags_to_host();                    // clobbers RAX
+    void carry_to_host();                    // not if there is but a recipe
+    void recompute_flags();                  // clobbers RAX
+    void before_instruction(const Insn& i);  // where there is a recipe
     bool keeps_recipe(const Insn& i) const;
     // Before code that destroys the host's flags, and calls nothing but through stubs that know `before`.
     void spare_flags();
@@ -146,6 +144,7 @@ class Translator {
     // stay.
     void access(const Insn& i, unsigned size, bool write, bool flags_stay = false);
     void access_linear(unsigned size, bool write);  // RAX: linear address
+    void add_miss(Stub::Kind kind, u8* displacement, unsigned bytes, bool write);
     void add_segment(Seg seg, unsigned size, bool write);
 
     // --- stack.cpp ---
@@ -228,6 +227,7 @@ class Translator {
     // To the code of the RIP in RAX. A call comes back to `landing`.
     void indirect_target(bool call = false, Label landing = {});
     void direct_target(u64 rip, bool call = false, Label landing = {});
+    void jump_if_found(Mem code, bool call, Label landing);
     // --- x87.cpp ---
     bool emit_x87(const Insn& i);
     bool emit_x87_control(const Insn& i);
@@ -274,6 +274,7 @@ class Translator {
     std::vector<Label> block_labels_;
     std::vector<FlagPlace> block_flags_;
     std::vector<u8> block_flags_set_;
+    std::vector<u8> block_entered_;  // its external entry is made
     std::vector<Stub> stubs_;
     u32 insn_stubs_ = 0;  // first stub of the current instruction
 };

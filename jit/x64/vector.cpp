@@ -188,9 +188,9 @@ bool Translator::reemit(const Insn& i) {
     (void)vvvv_written;
 
     Opcode o{.byte = i.opcode,
+             .wide = i.has(insn_flag::rex_w),
              .map = static_cast<u8>(static_cast<unsigned>(row.map)),
-             .prefix = prefix_byte(row.prefix),
-             .wide = i.has(insn_flag::rex_w)};
+             .prefix = prefix_byte(row.prefix)};
     // VEX.W outside of 64-bit code: the row's, where it counts.
     if (vex && row.rex_w >= 0) o.wide = row.rex_w == 1;
     if (mode_.code_size != 8 && (row.has(row_attr::wig32) || (vex && !vectors))) o.wide = false;

@@ -2,7 +2,6 @@
 // the host's x87 until the code is left or something else needs them. The pointers that instructions leave
 // behind (FIP, FOP, FDP) are the guest's addresses and go to the state, as late as possible.
 #include "cpu/insn_table.h"
-#include "cpu/interp/steps.h"
 #include "cpu/x87/environment.h"
 #include "jit/x64/translator.h"
 
@@ -214,8 +213,8 @@ bool Translator::emit_x87_control(const Insn& i) {
 }
 
 bool Translator::emit_x87(const Insn& i) {
-    if (!mode_.x87 || (i.op != Op::FPU && i.op != Op::FWAIT)) return false;
-    if (entry_->step != call_handler) return false;
+    if (!mode_.x87) return false;
+    if (ends_block(i)) return false;
     if (emit_x87_control(i)) return true;
     const Opcode opcode = plain(i.opcode);
     const unsigned reg = i.reg & 7;

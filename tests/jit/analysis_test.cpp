@@ -23,12 +23,14 @@ class AnalysisTest : public testing::Test {
         ModeBits mode;
         mode.code_size = mode.stack_size = code_size;
         mode.descriptors = mode.flat = mode.flat_cs = mode.supervisor = true;
-        return find_region(region_, page_.data(), entry, {.code_size = code_size, .descriptors = true}, mode);
+        return finder_.find(region_, page_.data(), entry, {.code_size = code_size, .descriptors = true},
+                            mode);
     }
     const RegionBlock& block(u32 n) const { return region_.blocks.at(n); }
-    bool dead_behind(u32 index) const { return flags_dead_behind(region_, block(0), index); }
+    bool dead_behind(u32 index) { return flags_dead_behind(region_, block(0), index); }
 
     std::vector<u8> page_;
+    RegionFinder finder_;
     Region region_;
 };
 

@@ -138,12 +138,12 @@ TEST_F(EncoderTest, EveryRegisterWithMemory) {
 }
 
 TEST_F(EncoderTest, MapsPrefixesAndLock) {
-    e_.rm({.byte = 0xC1, .map = 1, .wide = true, .lock = true}, R9, at(R12));
+    e_.rm({.byte = 0xC1, .wide = true, .map = 1, .lock = true}, R9, at(R12));
     Decoded d = decoded();
     EXPECT_EQ(d.text, "lock xadd [r12], r9");
     e_.rr({.byte = 0xF0, .map = 2, .prefix = 0xF2, .byte_rm = true}, RAX, RSI);
     EXPECT_EQ(decoded().text, "crc32 eax, sil");
-    e_.rr({.byte = 0x6E, .map = 1, .prefix = 0x66, .wide = true}, 9, R10);
+    e_.rr({.byte = 0x6E, .wide = true, .map = 1, .prefix = 0x66}, 9, R10);
     EXPECT_EQ(decoded().text, "movq xmm9, r10");
     e_.rm({.byte = 0xB8, .map = 1, .prefix = 0xF3}, R8, at(RBP));
     EXPECT_EQ(decoded().text, "popcnt r8d, [rbp]");
@@ -182,7 +182,7 @@ TEST_F(EncoderTest, VexMemory) {
                         d);
         expect_memory(d.operands[2], m, d);
         // Maps 2 and W: ANDN.
-        e_.vex_rm({.byte = 0xF2, .map = 2, .wide = true}, a, b, m);
+        e_.vex_rm({.byte = 0xF2, .wide = true, .map = 2}, a, b, m);
         d = decoded();
         EXPECT_EQ(d.insn.mnemonic, ZYDIS_MNEMONIC_ANDN);
         expect_register(d.operands[0], wide(a), d);

@@ -80,11 +80,11 @@ ModeBits Translation::flat_mode(u8 code_size) {
     return m;
 }
 
-bool Translation::find(Region& region, const u8* page, u64 page_rip, u32 entry, const ModeBits& mode) const {
+bool Translation::find(Region& region, const u8* page, u64 page_rip, u32 entry, const ModeBits& mode) {
     region.key = {page + entry, page_rip + entry, 0};
     region.page_rip = page_rip;
-    return find_region(region, page, entry, {.code_size = mode.code_size, .descriptors = mode.descriptors},
-                       mode);
+    return finder_.find(region, page, entry, {.code_size = mode.code_size, .descriptors = mode.descriptors},
+                        mode);
 }
 
 bool Translation::translate(Region& region, const ModeBits& mode) {

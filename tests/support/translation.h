@@ -20,7 +20,7 @@ class Translation {
 
     // Finds and translates the region at offset `entry` of `page`, whose RIP is `page_rip`. False if there is
     // nothing to translate.
-    bool find(Region& region, const u8* page, u64 page_rip, u32 entry, const ModeBits& mode) const;
+    bool find(Region& region, const u8* page, u64 page_rip, u32 entry, const ModeBits& mode);
     bool translate(Region& region, const ModeBits& mode);
     // Forgets the call sites and links of what was translated.
     void forget();
@@ -33,6 +33,7 @@ class Translation {
     static std::string name_of_state(u64 offset);
 
   private:
+    RegionFinder finder_;
     std::vector<u8> buffer_;
     x64::StateOffsets offsets_;
     x64::Encoder encoder_;
