@@ -288,13 +288,14 @@ class Core {
     u8 flat_segments() const { return flat_segments_; }
     const SegShortcut& shortcut(Seg s) const { return shortcuts_[static_cast<unsigned>(s)]; }
 
-    // What a data segment register was when a descriptor of the GDT was last loaded into it. If it still is
-    // that, and the descriptor is in its place, a load of the selector changes nothing.
+    // What a data segment register was when a descriptor of the GDT was loaded into it, for the last two
+    // selectors, the latest first. As long as the descriptor is in its place a load of the selector at CPL 0
+    // makes it that again.
     struct LoadedSegment {
         SegmentRegister segment{.attributes = 0xFFFF};  // as no register ever is
         u64 descriptor = 0;
     };
-    std::array<LoadedSegment, 6> loaded_segments;
+    std::array<std::array<LoadedSegment, 2>, 6> loaded_segments;
 
     // Belongs to an accelerator. It lies here because generated code reaches all state from one base.
     struct Accelerated {

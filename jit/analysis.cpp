@@ -85,6 +85,8 @@ class RegionFinder::Search {
             if (at_[offset] != kNone) {
                 // Reached on two ways.
                 mark(offset, false);
+                if (any_shadow_ && shadows(found_.back().insn) && end_of(found_.back()) == offset)
+                    found_.push_back(Entry{found_[at_[offset]]});
                 return;
             }
             if (found_.size() >= kMaxRegionInstructions) return;
@@ -105,6 +107,7 @@ class RegionFinder::Search {
             e.offset = static_cast<u16>(offset);
             at_[offset] = static_cast<u16>(found_.size() - 1);
             const Insn& i = e.insn;
+            any_shadow_ |= shadows(i);
             const bool last = ends(i);
             if (last && status == DecodeStatus::ok && direct_branch(i.op)) {
                 u32 target;
@@ -123,7 +126,19 @@ class RegionFinder::Search {
         }
     }
 
+    // The instruction behind STI is of its block, and once more of the one that it leads: interrupts wait for
+    // it. What follows it leads a block as well.
+    void extend_shadows() {
+        for (size_t n = 0; n + 1 < found_.size(); ++n) {
+            const Entry& next = found_[n + 1];
+            if (!shadows(found_[n].insn) || next.offset != end_of(found_[n]) || !leads(next.offset)) continue;
+            const u32 behind = end_of(next);
+            if (!ends(next.insn) && behind < kPageSize && at_[behind] != kNone) mark(behind, false);
+        }
+    }
+
     void make_blocks() {
+        if (any_shadow_) extend_shadows();
         marked_.clear();
         for (u32 word = 0; word < leaders_.size(); ++word) {
             for (u64 bits = leaders_[word]; bits != 0; bits &= bits - 1) {
@@ -148,11 +163,15 @@ class RegionFinder::Search {
             // Instructions that follow each other were found one after the other, or the second leads a
             // block.
             u32 offset = start;
-            do {
+            bool more = true;
+            while (more) {
                 Entry& e = region_.insns[b.first + b.count];
                 e.index = static_cast<u16>(b.count++);
                 offset += e.insn.length;
-            } while (offset < kPageSize && !leads(offset) && at_[offset] == b.first + b.count);
+                const u32 next = b.first + b.count;
+                more = next < region_.insns.size() && region_.insns[next].offset == offset &&
+                       (!leads(offset) || shadows(e.insn));
+            }
             const Insn& i = region_.insns[b.first + b.count - 1].insn;
             const bool ended = ends(i);
             b.end = static_cast<u16>(offset);
@@ -176,8 +195,13 @@ class RegionFinder::Search {
 
     bool leads(u32 offset) const { return leaders_[offset / 64] >> (offset % 64) & 1; }
 
-    // Does a block end with it? The translator sees to the shadow of STI.
-    bool ends(const Insn& i) const { return ends_block(i) && !(i.op == Op::STI && mode_.supervisor); }
+    static u32 end_of(const Entry& e) { return e.offset + u32{e.insn.length}; }
+
+    // STI whose shadow the translator sees to.
+    bool shadows(const Insn& i) const { return i.op == Op::STI && mode_.supervisor; }
+
+    // Does a block end with it?
+    bool ends(const Insn& i) const { return ends_block(i) && !shadows(i); }
 
     // Every cycle has a block that looks at the budget: targets of the edges that go back in a depth-first
     // walk.
@@ -239,6 +263,7 @@ class RegionFinder::Search {
     std::vector<u8>& state_;
     std::vector<Visit>& visits_;
     std::vector<u32>& finished_;
+    bool any_shadow_ = false;
 };
 
 RegionFinder::RegionFinder() {

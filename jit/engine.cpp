@@ -30,7 +30,7 @@ JitEngine::JitEngine(Core& core, PhysicalMap& memory, HostCode code)
     : core_(core),
       memory_(memory),
       code_(std::move(code)),
-      targets_(kSpaces * x64::kTargets),
+      targets_(kSpaces * x64::kTable),
       translator_({encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_}) {
     memory_.observe_frames(frame_flag::translated, *this);
     memory_.observe_map(*this);
@@ -88,7 +88,7 @@ bool JitEngine::state_in_reach() {
     offsets_.fetch_table = offset(&core_.mmu.table(Access::execute));
     for (unsigned n = 0; n < 6; ++n) {
         offsets_.segment_register[n] = offset(&s.segs[n]);
-        offsets_.loaded_segment[n] = offset(&core_.loaded_segments[n]);
+        offsets_.loaded_segment[n] = offset(&core_.loaded_segments[n][0]);
     }
     static_assert(offsetof(SegmentRegister, selector) == 0 && offsetof(SegmentRegister, base) == 8);
     static_assert(sizeof(SegmentRegister) == 16 && offsetof(Core::LoadedSegment, descriptor) == 16);
@@ -102,7 +102,7 @@ bool JitEngine::state_in_reach() {
 
 void JitEngine::generate_thunks() {
     encoder_.start(code_.writable(), code_.writable() + code_.size());
-    const x64::Callouts callouts{on_miss,   on_stack_range, on_interpret, on_transfer,
+    const x64::Callouts callouts{on_miss,   on_stack_range, on_interpret, on_operate, on_transfer,
                                  on_attend, on_lookup,      on_link,      on_load_x87};
     thunks_ = x64::generate_thunks(encoder_, code_.executable() - code_.writable(), offsets_, callouts, this);
     thunk_end_ = align_up(static_cast<u64>(encoder_.offset()), 64);
@@ -208,7 +208,7 @@ void JitEngine::choose_targets(const Space& space) {
     }
     recent_spaces_ = {n, recent_spaces_[0]};
     core_.accelerated.space = space_keys_[n];
-    core_.accelerated.targets = &targets_[n * x64::kTargets];
+    core_.accelerated.targets = &targets_[n * x64::kTable];
 }
 
 u64 JitEngine::new_space_key() {

@@ -63,6 +63,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     static x64::Outcome on_miss(void* self, u32 site, u64 linear);
     static x64::Outcome on_stack_range(void* self, u32 site, u64 linear);
     static x64::Outcome on_interpret(void* self, u32 site);
+    static bool on_operate(void* self, u32 site);
     static const u8* on_transfer(void* self, u32 site);
     static x64::Outcome on_attend(void* self, u32 site);
     static const u8* on_lookup(void* self);
@@ -75,6 +76,8 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     // Executes it, and goes on wherever that leads.
     x64::Outcome elsewhere(const CallSite& site);
     const u8* transfer(const CallSite& site);
+    // See Callouts.
+    bool operate(const CallSite& site);
     // Executes the site's instruction; state, `retired` and the stored flags are exact.
     void execute(const CallSite& site);
     // At an instruction boundary: state, `retired` and budget are exact. Into other code, or out.

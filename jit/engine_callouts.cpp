@@ -1,6 +1,7 @@
 // What translated code calls: TLB misses, instructions for the interpreter, jumps to what is not known yet.
 #include "cpu/interp/interrupts.h"
 #include "cpu/interp/steps.h"
+#include "cpu/system/descriptor.h"
 #include "jit/engine.h"
 #include "jit/flags_image.h"
 
@@ -11,6 +12,24 @@ namespace {
 // From here on the list has the units' instructions and those that save and load them.
 bool may_use_x87(Op op) {
     return op >= Op::FXSAVE;
+}
+
+// Not all that do not, but those that are frequent.
+bool may_use_flags(Op op) {
+    switch (op) {
+        case Op::SYSENTER:
+        case Op::SYSEXIT:
+        case Op::MOV_SREG_RM:
+        case Op::POP_SREG:
+        case Op::LODS:
+        case Op::STOS:
+        case Op::MOVS:
+        case Op::IN:
+        case Op::OUT:
+            return false;
+        default:
+            return true;
+    }
 }
 
 }  // namespace
@@ -26,6 +45,10 @@ x64::Outcome JitEngine::on_stack_range(void* self, u32 site, u64 linear) {
 x64::Outcome JitEngine::on_interpret(void* self, u32 site) {
     JitEngine& e = *static_cast<JitEngine*>(self);
     return e.interpret(e.sites_[site], e.core_.mmu.stack_page_changes());
+}
+bool JitEngine::on_operate(void* self, u32 site) {
+    JitEngine& e = *static_cast<JitEngine*>(self);
+    return e.operate(e.sites_[site]);
 }
 const u8* JitEngine::on_transfer(void* self, u32 site) {
     JitEngine& e = *static_cast<JitEngine*>(self);
@@ -126,7 +149,8 @@ void JitEngine::execute(const CallSite& site) {
     settle_x87_pointers();
     const bool units = may_use_x87(e.insn.op);
     if (units && a.x87_loaded) store_x87();
-    c.state.flags.set(unpack_flags(a.flags));
+    const bool flags = may_use_flags(e.insn.op);
+    if (flags) c.state.flags.set(unpack_flags(a.flags));
     c.rip = rip;
     c.next_rip = rip + e.insn.length;
     c.retired = limit_ - a.budget - site.given_back;
@@ -159,8 +183,32 @@ void JitEngine::execute(const CallSite& site) {
         c.block = nullptr;
         c.current = nullptr;
     }
-    a.flags = pack_flags(c.state.flags.get());
+    if (flags) a.flags = pack_flags(c.state.flags.get());
     if (units && units_changed()) ++a.mode_changes;
+}
+
+bool JitEngine::operate(const CallSite& site) {
+    Core& c = core_;
+    Region& region = *site.region;
+    const Entry& e = select(region, site.insn);
+    const Insn& i = e.insn;
+    const auto selector = static_cast<u16>(c.accelerated.value[0]);
+    switch (i.op) {
+        case Op::MOV_SREG_RM:
+            return reload_segment(c, static_cast<Seg>(i.reg), selector);
+        case Op::POP_SREG:
+            return reload_segment(c, static_cast<Seg>(i.opcode >> 3 & 7), selector);
+        case Op::RDTSC:
+        case Op::RDTSCP:
+            if ((c.state.cr4 & cr4::tsd) && c.cpl() != 0) return false;
+            break;
+        default:
+            break;
+    }
+    c.retired = limit_ - c.accelerated.budget - site.given_back;
+    c.current = nullptr;
+    (void)e.handler(c, i);
+    return true;
 }
 
 x64::Outcome JitEngine::interpret(const CallSite& site, u64 stack_page) {
@@ -201,6 +249,7 @@ x64::Outcome JitEngine::go_on() {
     Core& c = core_;
     constexpr x64::Outcome kLeave{x64::Outcome::leave};
     if (c.faulted && !flush_ && !unwind_) {
+        c.state.flags.set(unpack_flags(c.accelerated.flags));
         // A storm is the run loop's, and so is a shutdown.
         if (c.storm.at == c.retired || !deliver_latched(c)) {
             c.attention = true;
@@ -223,10 +272,12 @@ x64::Outcome JitEngine::go_on() {
     if (translatable()) {
         const u64 rip = c.state.rip;
         const auto* targets = static_cast<const x64::Target*>(c.accelerated.targets);
-        const x64::Target& t = targets[x64::target_index(rip)];
         // Its code looks at the budget itself, and leaves if that is too small.
-        if (t.key == (rip ^ c.accelerated.space) && rf == 0)
-            return {x64::Outcome::jump, reinterpret_cast<u64>(t.code)};
+        for (const u32 index : {x64::target_index(rip), x64::victim_index(rip)}) {
+            const x64::Target& t = targets[index];
+            if (t.key == (rip ^ c.accelerated.space) && rf == 0)
+                return {x64::Outcome::jump, reinterpret_cast<u64>(t.code)};
+        }
         const u8* host = fetch(rip, nullptr);
         const Found f = host == nullptr ? Found{} : find(host, rip);
         if (f.code != nullptr && !c.attention && limit_ - c.retired >= f.need) {
@@ -241,8 +292,12 @@ x64::Outcome JitEngine::go_on() {
 
 void JitEngine::remember_target(u64 rip, const u8* code) {
     const Core::Accelerated& a = core_.accelerated;
-    const auto table = static_cast<const x64::Target*>(a.targets) - targets_.data();
-    targets_[static_cast<size_t>(table) + x64::target_index(rip)] = {rip ^ a.space, code};
+    x64::Target* const table = &targets_[recent_spaces_[0] * x64::kTable];
+    x64::Target& t = table[x64::target_index(rip)];
+    const x64::Target now{rip ^ a.space, code};
+    // What is of another space is of no use.
+    if (t.key != now.key && (t.key ^ a.space) >> 47 == rip >> 47) table[x64::victim_index(t.key)] = t;
+    t = now;
     core_.mmu.note_code(core_.code_linear(rip));
 }
 

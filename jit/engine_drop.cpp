@@ -40,8 +40,10 @@ void JitEngine::kill(Region& region) {
         const RegionKey key{region.key.host + static_cast<i64>(e.rip - first), e.rip, region.key.mode};
         if (found_.find(key).region == &region) found_.erase(key);
         for (size_t n = 0; n < kSpaces; ++n) {
-            x64::Target& t = targets_[n * x64::kTargets + x64::target_index(e.rip)];
-            if (t.code == e.code) t = {};
+            for (const u32 index : {x64::target_index(e.rip), x64::victim_index(e.rip)}) {
+                x64::Target& t = targets_[n * x64::kTable + index];
+                if (t.code == e.code) t = {};
+            }
         }
     }
     // The host's stack may lead back to it.

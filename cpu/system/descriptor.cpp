@@ -169,7 +169,32 @@ bool load_segment(Core& core, Seg seg, u16 selector) {
     }
     if (!mark_accessed(core, d)) return false;
     core.state.seg(seg) = d.to_register(selector);
-    if (!(selector & 4)) core.loaded_segments[static_cast<size_t>(seg)] = {core.state.seg(seg), d.low};
+    if (!(selector & 4)) {
+        auto& [latest, former] = core.loaded_segments[static_cast<size_t>(seg)];
+        if (latest.segment.selector != selector) former = latest;
+        latest = {core.state.seg(seg), d.low};
+    }
+    core.update_segment(seg);
+    return true;
+}
+
+bool reload_segment(Core& core, Seg seg, u16 selector) {
+    if (null_selector(selector)) {
+        load_null_segment(core, seg, selector);
+        core.update_segment(seg);
+        return true;
+    }
+    auto& [latest, former] = core.loaded_segments[static_cast<size_t>(seg)];
+    const u64 end = selector | 7u;
+    const DescriptorTable& gdt = core.state.gdtr;
+    if (former.segment.selector == selector) std::swap(latest, former);
+    if (latest.segment.selector != selector || latest.segment.attributes == 0xFFFF || end > gdt.limit)
+        return false;
+    const u64 at = gdt.base + (selector & ~u64{7});
+    const u8* p = core.mmu.fast_as(core.mode.code64() ? at : static_cast<u32>(at), 8, Access::read,
+                                   Privilege::supervisor);
+    if (p == nullptr || load_le<u64>(p) != latest.descriptor) return false;
+    core.state.seg(seg) = latest.segment;
     core.update_segment(seg);
     return true;
 }

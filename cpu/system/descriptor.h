@@ -105,6 +105,9 @@ bool mark_busy(Core& core, const Descriptor& d, bool busy);
 // --- segments ---
 // MOV, POP, LDS... to ES, SS, DS, FS, GS (SDM vol. 2 MOV).
 bool load_segment(Core& core, Seg seg, u16 selector);
+// The same to DS, ES, FS or GS where there are descriptors, at CPL 0, of what was loaded before and has not
+// changed. False: it is not as simple as that, and nothing has happened.
+bool reload_segment(Core& core, Seg seg, u16 selector);
 // Real and virtual-8086 mode: base, selector; the rest where that mode fixes it.
 void load_real_segment(Core& core, Seg seg, u16 selector);
 // The segment register for a null selector in `seg`.

@@ -37,11 +37,7 @@ bool leads_elsewhere(Op op) {
 
 // The flags are in the state.
 void Translator::indirect_target(bool call, Label landing) {
-    e_.rorx(RCX, RAX, 12, false);
-    e_.alu(kXor, RCX, RAX, false);
-    e_.alu_imm(kAnd, RCX, static_cast<i32>(kTargets - 1), false);
-    e_.rr(plain(0xC1), 4, RCX);  // SHL ECX, 4
-    e_.imm8(4);
+    scale_index(e_, kTargetFactor, kTargetBits);
     e_.alu(kAdd, RCX, in_state(s_.targets));
     e_.alu(kXor, RAX, in_state(s_.space));
     e_.alu(kCmp, RAX, at(RCX));

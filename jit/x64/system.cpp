@@ -25,8 +25,19 @@ bool Translator::reloads(unsigned seg) const {
     return data && mode_.supervisor && mode_.descriptors;
 }
 
+// Where kernels change between two selectors with each entry and exit: no use to look whether it is the same.
+bool Translator::takes_turns(unsigned seg) const {
+    return mode_.code_size != 8 &&
+           (seg == static_cast<unsigned>(Seg::fs) || seg == static_cast<unsigned>(Seg::gs));
+}
+
 // ECX: the selector.
 void Translator::reload_segment(unsigned seg) {
+    before_clobber();
+    if (takes_turns(seg)) {
+        e_.store(in_state(s_.value), RCX);
+        return operate(false);
+    }
     const Label odd = whole_instead();
     const i32 now = s_.segment_register[seg], then = s_.loaded_segment[seg];
     e_.rm({.byte = 0x3B, .word = true}, RCX, in_state(now));  // CMP: the selector
@@ -47,6 +58,16 @@ void Translator::reload_segment(unsigned seg) {
     e_.load(RCX, at(RAX));
     e_.alu(kCmp, RCX, in_state(then + 16));
     e_.jcc(kNE, odd);
+}
+
+// What C++ does at little cost; the interpreter if it is not that simple.
+void Translator::operate(bool always) {
+    before_clobber();
+    e_.move_imm(RCX, new_site(0, false));
+    e_.call_to(e_.here() + delta_, thunks_.operate);
+    if (always) return;
+    e_.rr({.byte = 0x84}, RAX, RAX);  // TEST AL, AL
+    e_.jcc(kE, whole_instead());
 }
 
 bool Translator::emit_system(const Insn& i) {
@@ -96,10 +117,25 @@ bool Translator::emit_system(const Insn& i) {
             put_back(i.rm, RCX, size);
             return true;
         }
+        case Op::STAC:
+        case Op::CLAC:
+            if (!mode_.supervisor) return false;
+            operate(true);
+            // The page was another privilege's.
+            forget_stack();
+            return true;
+        case Op::RDTSC:
+        case Op::RDTSCP:
+            operate(false);
+            return true;
         case Op::MOV_SREG_RM:
-            if (i.memory() || !reloads(i.reg)) return false;
-            before_clobber();
-            e_.rr({.byte = 0xB7, .map = 1}, RCX, value_of(i.rm, RCX));
+            if (!reloads(i.reg)) return false;
+            if (i.memory()) {
+                access(i, 2, false);
+                e_.rm({.byte = 0xB7, .map = 1}, RCX, at(RAX));
+            } else {
+                e_.rr({.byte = 0xB7, .map = 1}, RCX, value_of(i.rm, RCX));
+            }
             reload_segment(i.reg);
             return true;
         case Op::POP_SREG: {

@@ -40,11 +40,7 @@ class Generator {
         e_.alu_imm(kSub, RSP, 8);
         t.indirect = here();
         const Label unknown = e_.label();
-        e_.rorx(RCX, RAX, 12, false);
-        e_.alu(kXor, RCX, RAX, false);
-        e_.alu_imm(kAnd, RCX, static_cast<i32>(kTargets - 1), false);
-        e_.rr(plain(0xC1), 4, RCX);  // SHL ECX, 4
-        e_.imm8(4);
+        scale_index(e_, kTargetFactor, kTargetBits);
         e_.alu(kAdd, RCX, in_state(s_.targets));
         e_.alu(kXor, RAX, in_state(s_.space));
         e_.alu(kCmp, RAX, at(RCX));
@@ -53,6 +49,14 @@ class Generator {
         e_.bind(unknown);
 
         t.lookup = here();
+        constexpr i32 kVictimsAt = static_cast<i32>(kTargets * sizeof(Target));
+        const Label nowhere = e_.label();
+        scale_index(e_, kVictimFactor, kVictimBits);
+        e_.alu(kAdd, RCX, in_state(s_.targets));
+        e_.alu(kCmp, RAX, at(RCX, kVictimsAt));
+        e_.jcc(kNE, nowhere);
+        e_.jmp_mem(at(RCX, kVictimsAt + 8));
+        e_.bind(nowhere);
         e_.alu(kXor, RAX, in_state(s_.space));
         e_.store(in_state(s_.rip), RAX);
         store_guest();
@@ -79,6 +83,15 @@ class Generator {
         emit_stack_miss(range_callout, false);
         t.interpret = here();
         emit_callout(reinterpret_cast<const void*>(c_.interpret), false);
+        t.operate = here();
+        e_.alu_imm(kSub, RSP, 8);
+        store_guest();
+        e_.mov(RSI, RCX, false);
+        call(reinterpret_cast<const void*>(c_.operate));
+        if_vectors(load_vectors_);
+        load_guest(true);
+        e_.alu_imm(kAdd, RSP, 8);
+        e_.ret();
         t.transfer = here();
         store_guest();
         e_.mov(RSI, RCX, false);
@@ -277,6 +290,14 @@ class Generator {
 };
 
 }  // namespace
+
+void scale_index(Encoder& e, u32 factor, unsigned bits) {
+    e.rr(plain(0x69), RCX, RAX);  // IMUL ECX, EAX, imm32
+    e.imm32(factor);
+    e.rr(plain(0xC1), 5, RCX);  // SHR ECX, imm8
+    e.imm8(32 - bits - 4);
+    e.alu_imm(kAnd, RCX, static_cast<i32>((1u << (bits + 4)) - 16), false);
+}
 
 Thunks generate_thunks(Encoder& e, i64 delta, const StateOffsets& state, const Callouts& callouts,
                        void* context) {

@@ -25,7 +25,12 @@ struct Callouts {
     Outcome (*stack_range)(void* context, u32 site, u64 linear);
     // Executes one instruction.
     Outcome (*interpret)(void* context, u32 site);
-    // The same of one that control never goes on behind: code of where it goes, or null: leave.
+    // The same of one that neither faults nor leads elsewhere, without a look at the flags; the selector of
+    // a segment load is the first of Core::Accelerated::value, and the stack pointer stays. False: it is not
+    // that simple here, and nothing has happened.
+    bool (*operate)(void* context, u32 site);
+    // The same as `interpret` of one that control never goes on behind: code of where it goes, or null:
+    // leave.
     const u8* (*transfer)(void* context, u32 site);
     // The instruction is complete and an event may be due.
     Outcome (*attend)(void* context, u32 site);
@@ -57,7 +62,9 @@ struct Thunks {
     const u8* stack_range = nullptr;
     // Called with the site's number in ECX; returns only to go on.
     const u8* interpret = nullptr;
-    // Jumped to: the same for one that goes elsewhere.
+    // Called with the site's number in ECX: see Callouts. AL: what it returned.
+    const u8* operate = nullptr;
+    // Jumped to: as `interpret`, for one that goes elsewhere.
     const u8* transfer = nullptr;
     // Called when an event may be due behind the site's instruction.
     const u8* attend = nullptr;
@@ -66,6 +73,9 @@ struct Thunks {
     // Called: likewise the x87. Changes RAX, RCX and the flags.
     const u8* load_x87 = nullptr;
 };
+
+// The byte offset of a target, or of a victim, of the RIP or key in EAX: to ECX.
+void scale_index(Encoder& e, u32 factor, unsigned bits);
 
 // Writes them at the encoder's place. `delta`: from the writable to the executable mapping.
 Thunks generate_thunks(Encoder& e, i64 delta, const StateOffsets& state, const Callouts& callouts,

@@ -217,6 +217,8 @@ class Translator {
     bool emit_flag(const Insn& i);
     bool reloads(unsigned seg) const;
     void reload_segment(unsigned seg);
+    bool takes_turns(unsigned seg) const;
+    void operate(bool always);
     bool emit_system(const Insn& i);
     void attend_behind();  // looks for events behind the current instruction
     bool emit_branch(const Insn& i);

@@ -218,6 +218,28 @@ TEST_F(AnalysisTest, FlagsKeptInPart) {
     EXPECT_FALSE(dead_behind(0));
 }
 
+TEST_F(AnalysisTest, WhatFollowsStiIsOfItsBlockToo) {
+    // je 14h; nop; sti; 14h: inc eax; dec ebx; ret
+    put(0x10, {0x74, 0x02, 0x90, 0xFB, 0xFF, 0xC0, 0xFF, 0xCB, 0xC3});
+    ASSERT_TRUE(find(0x10));
+    ASSERT_EQ(region_.blocks.size(), 4u);
+    EXPECT_EQ(block(1).count, 3u);  // nop; sti; inc
+    EXPECT_EQ(block(1).next, 3u);
+    EXPECT_EQ(block(2).begin, 0x14);
+    EXPECT_EQ(block(2).count, 1u);
+    EXPECT_EQ(block(2).next, 3u);
+    EXPECT_EQ(block(3).count, 2u);
+    EXPECT_EQ(region_.insns[block(1).first + 2].offset, 0x14);
+    // The same where the target was found first: 20h: inc eax; dec ebx; jne 20h; ret
+    put(0x20, {0xFF, 0xC0, 0xFF, 0xCB, 0x75, 0xFA, 0xC3});
+    put(0x1D, {0x74, 0x01, 0xFB});  // je 20h; sti
+    ASSERT_TRUE(find(0x1D));
+    const RegionBlock& sti = block(1);
+    EXPECT_EQ(sti.begin, 0x1F);
+    EXPECT_EQ(sti.count, 2u);  // sti; inc
+    EXPECT_EQ(block(sti.next).begin, 0x22);
+}
+
 TEST_F(AnalysisTest, FlagUseOfConditions) {
     put(0x10, {0x0F, 0x44, 0xC3, 0x0F, 0x92, 0xC0, 0x74, 0x00, 0xC3});  // cmove; setb; je
     ASSERT_TRUE(find(0x10));
