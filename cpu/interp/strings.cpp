@@ -2,6 +2,7 @@
 // repeated one is an instruction of its own for time, faults and interrupts; spans within a page of RAM go at
 // once.
 #include <algorithm>
+#include <array>
 
 #include "cpu/interp/families.h"
 #include "cpu/interp/operand_access.h"
@@ -132,6 +133,21 @@ bool movs(Core& c, const Insn& i) {
 }
 
 template <class T>
+void fill(u8* p, T v, u64 n) {
+    if (v == static_cast<T>(u64{0x0101010101010101} * static_cast<u8>(v))) {
+        std::memset(p, static_cast<u8>(v), n * sizeof(T));
+        return;
+    }
+    // Many at once: the compiler makes vectors of copies of a fixed length.
+    std::array<u8, 64> pattern;
+    for (u64 k = 0; k < pattern.size(); k += sizeof(T)) store_le<T>(&pattern[k], v);
+    u64 left = n * sizeof(T);
+    for (; left >= pattern.size(); left -= pattern.size(), p += pattern.size())
+        std::memcpy(p, pattern.data(), pattern.size());
+    std::memcpy(p, pattern.data(), left);
+}
+
+template <class T>
 bool stos(Core& c, const Insn& i) {
     String s(c, i);
     const T v = c.reg<T>(rax);
@@ -155,11 +171,7 @@ bool stos(Core& c, const Insn& i) {
             } else {
                 q -= (n - 1) * sizeof(T);
             }
-            if (v == static_cast<T>(u64{0x0101010101010101} * static_cast<u8>(v))) {
-                std::memset(q, static_cast<u8>(v), n * sizeof(T));
-            } else {
-                for (u64 k = 0; k < n; ++k) store_le<T>(q + k * sizeof(T), v);
-            }
+            fill<T>(q, v, n);
             if (watched.host != nullptr) c.span_stored(watched, n * sizeof(T));
             s.advance_destination(n);
             return n;
