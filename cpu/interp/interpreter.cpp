@@ -111,8 +111,8 @@ std::optional<Exit> Interpreter::attend() {
         c.attention = true;
     }
     const bool breakpoints = (s.dr[7] & 0xFF) != 0;
-    careful_ = s.debug_shadow || s.interrupt_shadow || breakpoints || tracing_ ||
-               (s.eflags & (eflags::tf | eflags::rf));
+    careful_ =
+        s.debug_shadow || s.interrupt_shadow || breakpoints || tracing_ || (s.eflags & eflags::tf);
     return std::nullopt;
 }
 
@@ -166,6 +166,8 @@ void Interpreter::run_blocks() {
     bool alone;
     Block* const b = find_block(alone);
     if (c.faulted) return;
+    // Without breakpoints RF means nothing; the next instruction clears it, or faults, which sets it.
+    c.state.eflags &= ~eflags::rf;
     if (link != nullptr && b != nullptr && cache_.pending_rip == c.state.rip &&
         ((reinterpret_cast<u64>(b->host) ^ reinterpret_cast<u64>(cache_.pending_host)) & ~kPageMask) == 0) {
         *link = b;
