@@ -357,8 +357,7 @@ bool ends_block(const Insn& i) {
     return i.op == Op::INVALID || i.has(insn_flag::ends_block | insn_flag::rep | insn_flag::repne);
 }
 
-const Entry& select(Region& region, u32 insn) {
-    Entry& e = region.insns[insn];
+const Entry& select(Region& region, Entry& e) {
     if (e.step == nullptr)
         select_step(e, DecodeStatus::ok, Site{.stack_size = region.stack_size, .in_page = false});
     return e;
@@ -387,7 +386,7 @@ bool can_leave(const Entry& e) {
 bool flags_dead_behind(Region& region, const RegionBlock& block, u32 index) {
     u32 live = eflags::arithmetic;
     for (u32 n = index + 1; n < block.count; ++n) {
-        const Entry& e = select(region, block.first + n);
+        const Entry& e = select(region, region.insns[block.first + n]);
         if (can_leave(e)) return false;
         const FlagUse use = flag_use(e.insn);
         if (use.read & live) return false;

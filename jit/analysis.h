@@ -50,7 +50,10 @@ bool never_falls_through(const Insn& insn);
 bool ends_block(const Insn& insn);
 
 // The instruction with its step, which is looked for when first asked.
-const Entry& select(Region& region, u32 insn);
+const Entry& select(Region& region, Entry& entry);
+inline const Entry& select(const CallSite& site) {
+    return site.entry->step != nullptr ? *site.entry : select(*site.region, *site.entry);
+}
 
 // Arithmetic flags that must be known before the instruction (those it reads or keeps), and those it leaves.
 struct FlagUse {

@@ -162,8 +162,8 @@ void JitEngine::settle_x87_pointers() {
     X87State& x = core_.state.x87;
     if (a.x87_last != 0) {
         const CallSite& site = sites_[a.x87_last];
-        const Entry& e = site.region->insns[site.insn];
-        x.fip = site.region->rip_of(e) & core_.rip_mask;
+        const Entry& e = *site.entry;
+        x.fip = site.rip & core_.rip_mask;
         x.opcode = x87::fop(e.insn);
         x.fcs = core_.state.seg(Seg::cs).selector;
         a.x87_last = 0;

@@ -59,11 +59,10 @@ x64::Outcome JitEngine::on_attend(void* self, u32 site) {
     Core& c = e.core_;
     if (!c.attention && nothing_to_attend(c)) return {x64::Outcome::behind};
     const CallSite& s = e.sites_[site];
-    const Entry& insn = s.region->insns[s.insn];
     Core::Accelerated& a = c.accelerated;
     a.budget += s.given_back - 1;
     c.retired = e.limit_ - a.budget;
-    c.state.rip = (s.region->rip_of(insn) + insn.insn.length) & c.rip_mask;
+    c.state.rip = (s.rip + s.entry->insn.length) & c.rip_mask;
     c.state.interrupt_shadow = s.shadow;
     return e.go_on();
 }
@@ -142,10 +141,9 @@ void JitEngine::execute(const CallSite& site) {
     Core& c = core_;
     Core::Accelerated& a = c.accelerated;
     ++counters_.interpreted;
-    ++counters_.interpreted_by_op[static_cast<size_t>(site.region->insns[site.insn].insn.op)];
-    Region& region = *site.region;
-    const Entry& e = select(region, site.insn);
-    const u64 rip = region.rip_of(e) & c.rip_mask;
+    const Entry& e = select(site);
+    ++counters_.interpreted_by_op[static_cast<size_t>(e.insn.op)];
+    const u64 rip = site.rip & c.rip_mask;
     settle_x87_pointers();
     const bool units = may_use_x87(e.insn.op);
     if (units && a.x87_loaded) store_x87();
@@ -189,8 +187,7 @@ void JitEngine::execute(const CallSite& site) {
 
 bool JitEngine::operate(const CallSite& site) {
     Core& c = core_;
-    Region& region = *site.region;
-    const Entry& e = select(region, site.insn);
+    const Entry& e = select(site);
     const Insn& i = e.insn;
     const auto selector = static_cast<u16>(c.accelerated.value[0]);
     switch (i.op) {
@@ -215,8 +212,7 @@ x64::Outcome JitEngine::interpret(const CallSite& site, u64 stack_page) {
     Core& c = core_;
     Core::Accelerated& a = c.accelerated;
     execute(site);
-    const Entry& e = site.region->insns[site.insn];
-    const u64 behind = site.region->rip_of(e) + e.insn.length;
+    const u64 behind = site.rip + site.entry->insn.length;
     const u64 given_back = site.given_back - 1;
     const bool straight = !c.faulted && !c.attention && c.state.rip == (behind & c.rip_mask) &&
                           limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes &&

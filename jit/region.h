@@ -58,9 +58,10 @@ struct Link {
 // Where translated code may call out: which instruction that is.
 struct CallSite {
     Region* region = nullptr;
-    u32 insn = 0;
-    u32 given_back = 0;  // instructions of its block from this one on: charged and not run yet
-    u8 size = 0;         // of the access
+    Entry* entry = nullptr;  // one of the region's
+    u64 rip = 0;             // of the instruction
+    u32 given_back = 0;      // instructions of its block from this one on: charged and not run yet
+    u8 size = 0;             // of the access
     bool write = false;
     bool relies = false;  // the code behind it takes for granted that the stack's page is the same
     bool checks = false;  // the instruction checks it: who executes it otherwise must not go on behind it

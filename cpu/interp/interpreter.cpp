@@ -111,8 +111,7 @@ std::optional<Exit> Interpreter::attend() {
         c.attention = true;
     }
     const bool breakpoints = (s.dr[7] & 0xFF) != 0;
-    careful_ =
-        s.debug_shadow || s.interrupt_shadow || breakpoints || tracing_ || (s.eflags & eflags::tf);
+    careful_ = s.debug_shadow || s.interrupt_shadow || breakpoints || tracing_ || (s.eflags & eflags::tf);
     return std::nullopt;
 }
 

@@ -162,7 +162,8 @@ void Translator::check_next_page(u64 rip) {
 
 u32 Translator::new_site(unsigned size, bool write) {
     sites_.push_back({.region = region_,
-                      .insn = block_->first + index_,
+                      .entry = &region_->insns[block_->first + index_],
+                      .rip = region_->rip_of(*entry_),
                       .given_back = block_->count - index_,
                       .size = static_cast<u8>(size),
                       .write = write,

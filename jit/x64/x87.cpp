@@ -105,7 +105,9 @@ void Translator::need_x87() {
 void Translator::write_pointers(const X87Pointers& p) {
     if (p.last == nullptr) return;
     const u32 site = static_cast<u32>(sites_.size());
-    sites_.push_back({.region = region_, .insn = static_cast<u32>(p.last - region_->insns.data())});
+    sites_.push_back({.region = region_,
+                      .entry = &region_->insns[static_cast<size_t>(p.last - region_->insns.data())],
+                      .rip = region_->rip_of(*p.last)});
     e_.store_imm32(in_state(s_.x87_last), static_cast<i32>(site), false);
     if (p.segment != nullptr)
         e_.store_imm32(in_state(s_.x87_operand), static_cast<i32>(p.segment->insn.seg) + 1, false);
