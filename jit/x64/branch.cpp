@@ -5,7 +5,7 @@ namespace mynah::x64 {
 
 namespace {
 
-constexpr unsigned kAdd = 0, kAnd = 4, kXor = 6, kCmp = 7;
+constexpr unsigned kAdd = 0, kXor = 6, kCmp = 7;
 
 u64 cut(u64 v, unsigned size) {
     return size == 8 ? v : size == 4 ? static_cast<u32>(v) : static_cast<u16>(v);

@@ -6,7 +6,7 @@
 namespace mynah::x64 {
 
 namespace {
-constexpr unsigned kAdd = 0, kAnd = 4, kXor = 6, kCmp = 7;
+constexpr unsigned kAdd = 0, kAnd = 4, kCmp = 7;
 }  // namespace
 
 bool Translator::translate(Region& region, const ModeBits& mode) {

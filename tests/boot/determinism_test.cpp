@@ -1,6 +1,6 @@
-// The deterministic clock on real guests: Debian's amd64 and i386 kernels booted directly. A run is a function
-// of its inputs, whichever engine it is on (the first is interpreted, the others are translated), and a machine
-// saved at any instruction in one engine goes on in the other as if nothing had happened.
+// The deterministic clock on real guests: Debian's amd64 and i386 kernels booted directly. A run is a
+// function of its inputs, whichever engine it is on (the first is interpreted, the others are translated),
+// and a machine saved at any instruction in one engine goes on in the other as if nothing had happened.
 //
 // The hashes are taken when the guest has switched itself off (for snapshots: at a fixed instruction count),
 // over all of guest RAM, and over every byte sent to the first serial port until then. MYNAH_LONG=1: more
@@ -179,8 +179,8 @@ TEST_F(Determinism, SavedInOneEngineRestoredInTheOther) {
     for (MachineConfig config : {guest(), guest32()}) {
         if (!there(config)) continue;
         Digest first;
-        for (const auto& [saver, restorer] : {std::pair{AccelKind::interp, AccelKind::jit},
-                                              std::pair{AccelKind::jit, AccelKind::interp}}) {
+        for (const auto& [saver, restorer] :
+             {std::pair{AccelKind::interp, AccelKind::jit}, std::pair{AccelKind::jit, AccelKind::interp}}) {
             std::mt19937_64 random(20261121);
             std::vector<u64> at(snapshots);
             for (u64& a : at) a = random() % end;
