@@ -24,6 +24,7 @@ constexpr Immediate immediate_of(const InsnRow& row) {
         if (o.kind == OperandKind::A) result = Immediate::ap;
         if (o.kind == OperandKind::O) result = Immediate::moffs;
         if (o.kind == OperandKind::L) result = Immediate::ib;
+        if (o.kind == OperandKind::one) result = Immediate::one;
         if (o.kind != OperandKind::I) continue;
         switch (o.size) {
             case OperandSize::none:

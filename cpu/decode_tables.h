@@ -30,7 +30,7 @@ inline constexpr u8 vsib = 1 << 2;
 inline constexpr u8 register4 = 1 << 3;  // the immediate names a register
 }  // namespace vex_attr
 
-enum class Immediate : u8 { none, ib, ibs, iw, iz, iv, jb, jz, ap, moffs, iw_ib };
+enum class Immediate : u8 { none, ib, ibs, iw, iz, iv, jb, jz, ap, moffs, iw_ib, one };
 
 namespace entry_attr {
 inline constexpr u16 modrm = 1 << 0;

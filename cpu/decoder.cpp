@@ -367,6 +367,9 @@ class Decoder {
                 return (insn_.osize == 2 ? take_imm<u16>() : take_imm<u32>()) && take_disp<u16>();
             case Immediate::iw_ib:
                 return take_imm<u16>() && take_disp<u8>();
+            case Immediate::one:
+                insn_.imm = 1;
+                return true;
         }
         return false;
     }

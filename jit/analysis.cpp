@@ -99,7 +99,6 @@ class RegionFinder::Search {
                 e.insn.op = Op::INVALID;
                 select_step(e, status, Site{.stack_size = mode_.stack_size, .in_page = false});
             }
-            take_constant(e.insn);
             const u32 end = offset + e.insn.length;
             // IP can wrap inside the page when CS is not aligned.
             if (mode_.code_size != 8 && region_.page_rip + end > u64{1} << (8 * mode_.code_size))
@@ -285,7 +284,6 @@ bool straddling_region(Region& region, std::span<const u8> bytes, u32 entry, con
     if (mode.code_size != 8 && region.page_rip + end > u64{1} << (8 * mode.code_size)) return false;
     e.offset = static_cast<u16>(entry);
     e.index = 0;
-    take_constant(e.insn);
     region.stack_size = mode.stack_size;
     region.insns = {e};
     region.straddles = end - static_cast<u32>(kPageSize);

@@ -39,7 +39,6 @@ bool select_step(Entry& e, DecodeStatus status, Site site) {
         e.handler = status == DecodeStatus::too_long ? too_long : invalid;
         return true;
     }
-    take_constant(e.insn);
     if (const Steps s = semantic_steps(e.insn, site)) {
         e.step = s.fast;
         e.slow = s.slow;

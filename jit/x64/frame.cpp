@@ -203,28 +203,12 @@ bool Translator::emit_insn() {
     return false;
 }
 
+// First what code is mostly made of.
 bool Translator::emit_family(const Insn& i) {
-    switch (i.op) {
-        // What code is mostly made of.
-        case Op::MOV:
-            return emit_move(i) || emit_high_byte(i);
-        case Op::LEA:
-            return emit_move(i);
-        case Op::ADD:
-        case Op::OR:
-        case Op::ADC:
-        case Op::SBB:
-        case Op::AND:
-        case Op::SUB:
-        case Op::XOR:
-        case Op::CMP:
-        case Op::TEST:
-            return emit_alu(i) || emit_high_byte(i);
-        default:
-            return emit_unary(i) || emit_extend(i) || emit_stack(i) || emit_shift(i) ||
-                   emit_double_shift(i) || emit_condition(i) || emit_multiply(i) || emit_divide(i) ||
-                   emit_bits(i) || emit_exchange(i) || emit_flag(i) || emit_system(i) || emit_vector(i);
-    }
+    return emit_move(i) || emit_alu(i) || emit_high_byte(i) || emit_unary(i) || emit_extend(i) ||
+           emit_stack(i) || emit_shift(i) || emit_double_shift(i) || emit_condition(i) || emit_multiply(i) ||
+           emit_divide(i) || emit_bits(i) || emit_exchange(i) || emit_flag(i) || emit_system(i) ||
+           emit_vector(i);
 }
 
 // --- edges ---

@@ -1,4 +1,4 @@
-; sdm: vol. 2B STI (interrupts wait for one instruction, also where that is the target of a jump)
+; sdm: vol. 2B STI (what follows it runs once, whether STI or a jump leads there)
 ; expect: ebx=0 ecx=200 edx=200
 %include "pm32.inc"
 main32:
