@@ -303,6 +303,7 @@ class Core {
         u64 space = 0;   // what jump targets were looked up for, in bits 48-62
         const void* targets = nullptr;
         u64 value[4]{};       // scratch
+        u64 spans[4]{};       // host addresses of what was checked together
         u64 stack_limit = 0;  // of the offset in a page of what is checked together
         u64 host_stack = 0;   // its pointer when code was entered
         u32 flags = 0;        // the arithmetic flags: OF in bit 0, SF ZF AF PF CF as LAHF puts them in 8-15

@@ -108,6 +108,7 @@ class RegionFinder::Search {
             const Insn& i = e.insn;
             any_shadow_ |= shadows(i);
             const bool last = ends(i);
+            if (last && mode_.unspanned) return;
             if (last && status == DecodeStatus::ok && direct_branch(i.op)) {
                 u32 target;
                 if (target_in_page(end, i, target) && i.op != Op::CALL) {

@@ -69,6 +69,7 @@ bool JitEngine::state_in_reach() {
     offsets_.space = offset(&a.space);
     offsets_.targets = offset(&a.targets);
     offsets_.value = offset(a.value);
+    offsets_.spans = offset(a.spans);
     offsets_.stack_limit = offset(&a.stack_limit);
     offsets_.flags = offset(&a.flags);
     offsets_.vectors_loaded = offset(&a.vectors_loaded);
@@ -133,6 +134,7 @@ ModeBits JitEngine::mode_bits(u32 number) const {
     m.avx = number & kAvx;
     m.x87 = number & kX87;
     m.fdp = !core_.model.has(Feature::fdp_excptn_only);
+    m.unspanned = number & kUnspanned;
     return m;
 }
 
@@ -244,7 +246,7 @@ bool JitEngine::run(const Block& b) {
             page.kills -= 1;
             return false;
         }
-        if (translate(b.host, address, c.state.rip) == nullptr) return false;
+        if (translate(b.host, address, c.state.rip, mode_) == nullptr) return false;
         f = find(b.host, c.state.rip);
         if (f.code == nullptr) return false;
     }

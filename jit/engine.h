@@ -70,6 +70,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     static const u8* on_link(void* self, u32 link);
     static void on_load_x87(void* self);
     x64::Outcome miss(const CallSite& site, u64 linear);
+    x64::Outcome span_miss(const CallSite& site, u64 linear);
     x64::Outcome stack_range(const CallSite& site, u64 linear);
     // `stack_page`: Mmu::stack_page_changes() when the call came.
     x64::Outcome interpret(const CallSite& site, u64 stack_page);
@@ -104,8 +105,10 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     bool translatable() const;
 
     using Found = RegionTable::Found;
-    Found find(const u8* host, u64 rip);
-    Region* translate(const u8* host, PhysicalAddress address, u64 rip);
+    Found find(const u8* host, u64 rip) { return found_.find(RegionKey{host, rip, mode_}); }
+    // The region of ModeBits::unspanned there, made if need be.
+    Found find_unspanned(const u8* host, const Link& l);
+    Region* translate(const u8* host, PhysicalAddress address, u64 rip, u32 mode);
     // What is at `address` from an instruction that straddles pages on; null: nothing that can be translated.
     Region* translate_straddling(const u8* host, PhysicalAddress address, u64 rip);
     Region* make(std::unique_ptr<Region> region);
@@ -158,7 +161,8 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     // Bits of a mode's number beyond those of Core::block_key.
     static constexpr u32 kSupervisor = 1 << 9, kFlat = 1 << 10, kFlatCs = 1 << 11;
     static constexpr u32 kSse = 1 << 12, kAvx = 1 << 13, kX87 = 1 << 14, kUnits = kSse | kAvx | kX87;
-    static constexpr unsigned kModeWidth = 15;
+    static constexpr u32 kUnspanned = 1 << 15;
+    static constexpr unsigned kModeWidth = 16;
     u32 mode_ = 0;         // number of the current one
     u32 mode_seen_ = ~0u;  // Core::Accelerated::mode_changes at that time
     u64 epoch_seen_ = 0;

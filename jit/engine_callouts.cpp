@@ -81,6 +81,7 @@ void JitEngine::on_load_x87(void* self) {
 
 x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
     ++counters_.misses;
+    if (site.span) return span_miss(site, linear);
     const Access access = site.write ? Access::write : Access::read;
     Mmu& mmu = core_.mmu;
     const u64 stack_page = mmu.stack_page_changes();
@@ -97,6 +98,25 @@ x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
             return {x64::Outcome::address, reinterpret_cast<u64>(host)};
     }
     return interpret(site, stack_page);
+}
+
+// Nothing to call it by: the span's accesses are looked up one by one.
+x64::Outcome JitEngine::span_miss(const CallSite& site, u64 linear) {
+    const u64 before = core_.mmu.stack_page_changes();
+    Mmu& mmu = core_.mmu;
+    const bool canonical = !core_.mode.code64() || sign_extend(linear, 48) == linear;
+    const Access access = site.span_writes ? Access::write : Access::read;
+    if (canonical && mmu.translate(linear + site.span_at, access, mmu.privilege()).ok) {
+        // A page that is only read so far must not become dirty.
+        const u8* host = site.write ? mmu.fast_write(linear, site.size) : mmu.fast_read(linear, site.size);
+        if (host != nullptr && !core_.attention && before == mmu.stack_page_changes())
+            return {x64::Outcome::address, reinterpret_cast<u64>(host)};
+    }
+    if (!core_.attention) return {x64::Outcome::behind};
+    core_.accelerated.budget += site.given_back;
+    core_.retired = limit_ - core_.accelerated.budget;
+    core_.state.rip = site.rip & core_.rip_mask;
+    return go_on();
 }
 
 x64::Outcome JitEngine::stack_range(const CallSite& site, u64 linear) {
@@ -315,7 +335,7 @@ const u8* JitEngine::link(Link& l) {
     c.state.rip = l.rip & c.rip_mask;
     if (c.attention || flush_ || l.from->dead) return nullptr;
     const u8* host = l.from->key.host + static_cast<i64>(l.rip - l.from->key.rip);
-    const Found f = find(host, l.rip);
+    const Found f = l.unspanned ? find_unspanned(host, l) : find(host, l.rip);
     if (f.code == nullptr) return nullptr;
     patch(l, f.code);
     l.to = f.region;

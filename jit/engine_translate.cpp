@@ -12,8 +12,13 @@ constexpr u64 kMostCode = 256 * KiB;
 
 }  // namespace
 
-JitEngine::Found JitEngine::find(const u8* host, u64 rip) {
-    return found_.find(RegionKey{host, rip, mode_});
+JitEngine::Found JitEngine::find_unspanned(const u8* host, const Link& l) {
+    const RegionKey key{host, l.rip, mode_ | kUnspanned};
+    const Found f = found_.find(key);
+    if (f.code != nullptr ||
+        translate(host, l.from->frame + (l.rip - l.from->page_rip), l.rip, key.mode) == nullptr)
+        return f;
+    return found_.find(key);
 }
 
 const u8* JitEngine::fetch(u64 rip, PhysicalAddress* address) {
@@ -39,15 +44,15 @@ bool JitEngine::make_room() {
     return true;
 }
 
-Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip) {
+Region* JitEngine::translate(const u8* host, PhysicalAddress address, u64 rip, u32 mode) {
     if (!make_room()) return nullptr;
     auto region = std::make_unique<Region>();
     const u64 offset = address & kPageMask;
-    region->key = {host, rip, mode_};
+    region->key = {host, rip, mode};
     region->frame = address - offset;
     region->hoist = !unhoisted_.contains(region->frame);
     region->page_rip = rip - offset;
-    if (!finder_.find(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, mode_bits(mode_)))
+    if (!finder_.find(*region, host - offset, static_cast<u32>(offset), core_.decode_mode, mode_bits(mode)))
         return nullptr;
     return make(std::move(region));
 }
@@ -75,12 +80,13 @@ Region* JitEngine::translate_straddling(const u8* host, PhysicalAddress address,
 
 Region* JitEngine::make(std::unique_ptr<Region> region) {
     encoder_.start(code_.writable() + used_, code_.writable() + used_ + kMostCode);
-    if (!translator_.translate(*region, mode_bits(mode_))) return nullptr;
+    const u32 mode = region->key.mode;
+    if (!translator_.translate(*region, mode_bits(mode))) return nullptr;
     used_ = align_up(used_ + region->code_bytes, 16);
     const u8* host = region->key.host;
     const u64 rip = region->key.rip;
     for (const Region::Exported& e : region->entries) {
-        const RegionKey key{host + static_cast<i64>(e.rip - rip), e.rip, mode_};
+        const RegionKey key{host + static_cast<i64>(e.rip - rip), e.rip, mode};
         // Elsewhere the region that has it already serves as well.
         if (e.rip != rip && found_.find(key).code != nullptr) continue;
         found_.insert(key, Found{region.get(), e.code, e.need});

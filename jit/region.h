@@ -14,12 +14,13 @@ struct ModeBits {
     u8 stack_size = 2;  // 2, 4, 8
     bool descriptors = false;
     bool supervisor = false;  // CPL 0
-    bool flat = false;     // DS, ES and SS: base 0, all 4 GiB readable and writable (always in 64-bit code)
-    bool flat_cs = false;  // CS likewise readable
-    bool sse = false;      // SSE executes natively: enabled, all exceptions masked
-    bool x87 = false;      // x87 likewise
-    bool fdp = false;      // its memory operands leave their address in FDP
-    bool avx = false;      // AVX is enabled too
+    bool flat = false;       // DS, ES and SS: base 0, all 4 GiB readable and writable (always in 64-bit code)
+    bool flat_cs = false;    // CS likewise readable
+    bool sse = false;        // SSE executes natively: enabled, all exceptions masked
+    bool x87 = false;        // x87 likewise
+    bool fdp = false;        // its memory operands leave their address in FDP
+    bool unspanned = false;  // one block, whose accesses are all looked up: where spans fail
+    bool avx = false;        // AVX is enabled too
     bool operator==(const ModeBits&) const = default;
 };
 
@@ -53,6 +54,7 @@ struct Link {
     Region* from = nullptr;
     Region* to = nullptr;
     u64 rip = 0;
+    bool unspanned = false;  // to a region of ModeBits::unspanned, made when it is first wanted
 };
 
 // Where translated code may call out: which instruction that is.
@@ -63,10 +65,13 @@ struct CallSite {
     u32 given_back = 0;      // instructions of its block from this one on: charged and not run yet
     u8 size = 0;             // of the access
     bool write = false;
-    bool relies = false;  // the code behind it takes for granted that the stack's page is the same
+    bool relies = false;  // the code behind it takes for granted that no page is mapped otherwise
     bool checks = false;  // the instruction checks it: who executes it otherwise must not go on behind it
     bool shadow = false;  // STI: interrupts wait for one instruction more
     bool x87 = false;     // the code behind it takes for granted that the x87 is loaded
+    bool span = false;    // of `size` and `write` as a whole; the first access in it:
+    bool span_writes = false;
+    u8 span_at = 0;
 };
 
 struct Region {

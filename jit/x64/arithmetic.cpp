@@ -32,9 +32,10 @@ bool Translator::emit_shift(const Insn& i) {
     if ((ext == 2 || ext == 3) && (by_cl || count != 1)) return false;
     if (by_cl && (!shift || size < 4)) return false;
 
+    Mem operand;
     const auto operate = [&](Opcode o) {
         if (i.memory()) {
-            e_.rm(o, ext, at(RAX));
+            e_.rm(o, ext, operand);
         } else if (home(i.rm) != kNoReg || size != 4) {
             with_rm_register(o, ext, i.rm);
         } else {
@@ -45,7 +46,7 @@ bool Translator::emit_shift(const Insn& i) {
     const bool through_rax = !i.memory() && home(i.rm) == kNoReg && size == 4;
     if (by_cl) {
         const bool dead = dead_flags();
-        if (i.memory()) access(i, size, true);
+        if (i.memory()) operand = access(i, size, true);
         if (!dead) flags_to_state();
         e_.mov(RCX, home(rcx), false);
         operate(sized(0xD2, size));
@@ -69,12 +70,12 @@ bool Translator::emit_shift(const Insn& i) {
         flags_in_state_only();
         return true;
     }
-    if (i.memory()) access(i, size, true);
+    if (i.memory()) operand = access(i, size, true);
     const bool one = count == 1 && (i.opcode == 0xD0 || i.opcode == 0xD1);
     // Rotates change CF and OF only.
     if (!shift && count != 0) {
         if (i.memory()) {
-            e_.mov(RCX, RAX);
+            host_address(RCX, operand);
             flags_to_host();
             Opcode o = sized(one ? 0xD0 : 0xC0, size);
             e_.rm(o, ext, at(RCX));
@@ -149,17 +150,18 @@ bool Translator::emit_multiply(const Insn& i) {
     const unsigned size = i.osize;
     if (i.op == Op::IMUL2 || i.op == Op::IMUL3) {
         const bool dead = dead_flags();
-        if (i.memory()) access(i, size, false);
+        Mem operand;
+        if (i.memory()) operand = access(i, size, false);
         const bool three = i.op == Op::IMUL3;
         const Reg to = home(i.reg) == kNoReg ? RCX : home(i.reg);
         if (three) {
             const Opcode o{.byte = i.opcode, .wide = size == 8, .word = size == 2};
-            i.memory() ? e_.rm(o, to, at(RAX)) : with_rm_register(o, to, i.rm);
+            i.memory() ? e_.rm(o, to, operand) : with_rm_register(o, to, i.rm);
             i.opcode == 0x6B ? e_.imm8(i.imm) : immediate(i.imm, size);
         } else {
             const Opcode o{.byte = 0xAF, .wide = size == 8, .map = 1, .word = size == 2};
             if (to == RCX) e_.load(RCX, slot(i.reg));
-            i.memory() ? e_.rm(o, to, at(RAX)) : with_rm_register(o, to, i.rm);
+            i.memory() ? e_.rm(o, to, operand) : with_rm_register(o, to, i.rm);
         }
         put_back(i.reg, RCX, size);
         dead ? flags_written(true) : fix_multiply_flags(to, size);
@@ -169,8 +171,7 @@ bool Translator::emit_multiply(const Insn& i) {
     if (size < 4) return false;
     const bool dead = dead_flags();
     if (i.memory()) {
-        access(i, size, false);
-        load_sized(RCX, at(RAX), size);
+        load_sized(RCX, access(i, size, false), size);
     }
     move(RAX, home(rax), size);
     const unsigned ext = i.op == Op::MUL ? 4 : 5;
@@ -185,8 +186,7 @@ bool Translator::emit_divide(const Insn& i) {
     const unsigned size = i.osize;
     const bool wide = size == 8;
     if (i.memory()) {
-        access(i, size, false);
-        load_sized(RCX, at(RAX), size);
+        load_sized(RCX, access(i, size, false), size);
     } else {
         before_clobber();
         move(RCX, value_of(i.rm, RCX), size);
@@ -226,8 +226,7 @@ bool Translator::emit_bits(const Insn& i) {
             const bool writes = i.op != Op::BT;
             if (i.memory()) {
                 if (!by_imm) return false;
-                access(i, size, writes);
-                e_.mov(RCX, RAX);
+                host_address(RCX, access(i, size, writes));
                 flags_to_host();
                 e_.rm({.byte = 0xBA, .wide = size == 8, .map = 1, .word = size == 2}, ext, at(RCX));
                 e_.imm8(i.imm & (size * 8 - 1));
@@ -250,8 +249,7 @@ bool Translator::emit_bits(const Insn& i) {
         case Op::BSF:
         case Op::BSR: {
             if (i.memory()) {
-                access(i, size, false);
-                load_sized(RCX, at(RAX), size);
+                load_sized(RCX, access(i, size, false), size);
             } else {
                 with_rm_register(plain(0x8B, true), RCX, i.rm);
             }
@@ -271,11 +269,12 @@ bool Translator::emit_bits(const Insn& i) {
         case Op::POPCNT:
         case Op::TZCNT:
         case Op::LZCNT: {
-            if (i.memory()) access(i, size, false);
+            Mem operand;
+            if (i.memory()) operand = access(i, size, false);
             const Reg to = home(i.reg) == kNoReg ? RCX : home(i.reg);
             if (to == RCX && size == 2) return false;
             const Opcode o{.byte = i.opcode, .wide = size == 8, .map = 1, .prefix = 0xF3, .word = size == 2};
-            i.memory() ? e_.rm(o, to, at(RAX)) : with_rm_register(o, to, i.rm);
+            i.memory() ? e_.rm(o, to, operand) : with_rm_register(o, to, i.rm);
             put_back(i.reg, RCX, size);
             if (i.op == Op::POPCNT) {
                 flags_written();
@@ -310,8 +309,7 @@ bool Translator::emit_condition(const Insn& i) {
     if (i.op == Op::CMOVCC) {
         Reg from = RAX;
         if (i.memory()) {
-            access(i, size, false);
-            e_.mov(RCX, RAX);
+            host_address(RCX, access(i, size, false, true));
             flags_to_host();
             from = RCX;
         } else {
@@ -328,8 +326,7 @@ bool Translator::emit_condition(const Insn& i) {
         if (!i.memory() && i.rm >= kHighByte) return false;
         const Opcode o{.byte = static_cast<u8>(0x90 | i.cond), .map = 1, .byte_rm = true};
         if (i.memory()) {
-            access(i, 1, true);
-            e_.mov(RCX, RAX);
+            host_address(RCX, access(i, 1, true, true));
             flags_to_host();
             e_.rm(o, 0, at(RCX));
         } else {

@@ -191,8 +191,7 @@ bool Translator::emit_branch(const Insn& i) {
         case Op::CALL_IND: {
             if (!stack_fits) break;
             if (i.memory()) {
-                access(i, i.osize, false);
-                load_sized(RAX, at(RAX), i.osize);
+                load_sized(RAX, access(i, i.osize, false), i.osize);
             } else {
                 before_clobber();
                 const Reg r = value_of(i.rm, RAX);

@@ -88,6 +88,12 @@ void Translator::spare_flags() {
     }
 }
 
+bool Translator::may_lose_flags(const Insn& i) const {
+    if (flags_.state || flags_.recipe.known()) return false;
+    const FlagUse use = flag_use(i);
+    return use.read == 0 && use.written == eflags::arithmetic;
+}
+
 // Does it leave the flags and the recipe's registers alone, and never look at the flags?
 bool Translator::keeps_recipe(const Insn& i) const {
     const FlagRecipe& r = flags_.recipe;

@@ -6,13 +6,15 @@
 namespace mynah::x64 {
 
 namespace {
-constexpr unsigned kAdd = 0, kAnd = 4, kCmp = 7;
+constexpr unsigned kAdd = 0, kAnd = 4, kSub = 5, kCmp = 7;
 }  // namespace
 
 bool Translator::translate(Region& region, const ModeBits& mode) {
     region_ = &region;
     mode_ = mode;
     hoist_ = region.hoist && mode.stack_size != 2 && mode.code_size != 2 && mode.flat;
+    spanning_ = region.hoist && mode.code_size != 2 && mode.flat && !mode.unspanned;
+    if (spanning_) next_in_place_.assign(region.insns.size(), 0);
     stubs_.clear();
     const size_t first_site = sites_.size();
     const size_t first_link = links_.size();
@@ -75,11 +77,14 @@ void Translator::emit_block(u32 index) {
     x87_known_ = false;
     pointers_ = {};
     forget_stack();
+    forget_spans();
+    if (spanning_) find_spans(b);
     attend_at_ = ~u32{0};
     const u64 rip = region_->rip_of(region_->insns[b.first]);
-    if (b.poll) emit_poll(b, rip);
+    const bool alone = b.poll && b.need == b.count && region_->straddles == 0;
+    if (b.poll) emit_poll(b, rip, alone);
     if (region_->straddles != 0) check_next_page(rip);
-    e_.lea(kBudget, at(kBudget, -static_cast<i32>(b.count)));
+    if (!alone) e_.lea(kBudget, at(kBudget, -static_cast<i32>(b.count)));
     bool ended = false;
     for (u32 n = 0; n < b.count; ++n) {
         index_ = n;
@@ -137,9 +142,10 @@ void Translator::emit_external_entry(u32 index) {
     e_.jmp(block_labels_[index]);
 }
 
-void Translator::emit_poll(const RegionBlock& b, u64 rip) {
-    Stub s{.kind = Stub::poll, .here = e_.label(), .rip = rip, .flags = flags_};
-    e_.alu_imm(kCmp, kBudget, static_cast<i32>(b.need));
+void Translator::emit_poll(const RegionBlock& b, u64 rip, bool charge) {
+    const Stub s{
+        .kind = Stub::poll, .here = e_.label(), .rip = rip, .flags = flags_, .number = charge ? b.need : 0};
+    e_.alu_imm(charge ? kSub : kCmp, kBudget, static_cast<i32>(b.need));
     e_.jcc(kL, s.here);
     stubs_.push_back(s);
     flags_.host = false;
@@ -167,7 +173,7 @@ u32 Translator::new_site(unsigned size, bool write) {
                       .given_back = block_->count - index_,
                       .size = static_cast<u8>(size),
                       .write = write,
-                      .relies = hoist_,
+                      .relies = hoist_ || block_->first + index_ < spans_end_,
                       .x87 = x87_known_});
     return static_cast<u32>(sites_.size() - 1);
 }
@@ -188,6 +194,7 @@ void Translator::emit_interpret() {
     e_.move_imm(RCX, new_site(0, false));
     sites_.back().relies = false;
     forget_stack();
+    forget_spans();
     e_.call_to(e_.here() + delta_, thunks_.interpret);
     flags_in_state_only();
 }
@@ -256,21 +263,22 @@ void Translator::leave_region(u64 rip, FlagPlace flags) {
     flags_ = flags;
     flags_to_state();
     const u64 distance = rip - region_->page_rip;
-    if (distance < kPageSize) {
-        // Same page: the mapping holds as long as this code runs.
-        Link link;
-        link.jump = e_.here();
-        link.from = region_;
-        link.rip = rip;
-        const u32 number = static_cast<u32>(links_.size());
-        e_.byte(0xE9);
-        e_.imm32(0);
-        links_.push_back(link);
-        e_.move_imm(RAX, number);
-        e_.jmp_to(e_.here() + delta_, thunks_.link);
-        return;
-    }
-    direct_target(rip);
+    // Same page: the mapping holds as long as this code runs.
+    distance < kPageSize ? link_to(rip, false) : direct_target(rip);
+}
+
+void Translator::link_to(u64 rip, bool unspanned) {
+    Link link;
+    link.jump = e_.here();
+    link.from = region_;
+    link.rip = rip;
+    link.unspanned = unspanned;
+    const u32 number = static_cast<u32>(links_.size());
+    e_.byte(0xE9);
+    e_.imm32(0);
+    links_.push_back(link);
+    e_.move_imm(RAX, number);
+    e_.jmp_to(e_.here() + delta_, thunks_.link);
 }
 
 // What the interpreter wants in the state: the flags and the x87's pointers.
@@ -336,10 +344,13 @@ void Translator::emit_stub(u32 number) {
             e_.jmp(s.done);
             return;
         }
+        case Stub::span:
+            return emit_span_stub(s);
         case Stub::leave_for:
             return leave_region(s.rip, flags_);
         case Stub::poll:
             flags_to_state();
+            if (s.number != 0) e_.lea(kBudget, at(kBudget, static_cast<i32>(s.number)));
             e_.move_imm(RAX, s.rip);
             e_.jmp_to(e_.here() + delta_, thunks_.exit);
             return;

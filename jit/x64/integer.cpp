@@ -37,7 +37,8 @@ bool Translator::emit_alu(const Insn& i) {
     const unsigned to = to_reg ? i.reg : rm, from = immediate_form ? rm : to_reg ? i.rm : i.reg;
 
     bool memory = i.memory() && !accumulator;
-    if (memory) access(i, size, writes && !to_reg);
+    Mem operand;
+    if (memory) operand = access(i, size, writes && !to_reg);
     if (reads_carry) carry_to_host();
     if (immediate_form) {
         const bool short_form = !test && size != 1 && fits8(i.imm, size);
@@ -46,7 +47,7 @@ bool Translator::emit_alu(const Insn& i) {
         const unsigned ext = test ? 0 : op;
         const unsigned n = short_form ? 1 : size;
         if (memory) {
-            e_.rm(o, ext, at(RAX));
+            e_.rm(o, ext, operand);
             immediate(i.imm, n);
         } else if (home(rm) != kNoReg || size != 4 || !writes) {
             with_rm_register(o, ext, rm);
@@ -60,9 +61,9 @@ bool Translator::emit_alu(const Insn& i) {
     } else if (memory) {
         const Reg r = value_of(i.reg, RCX);
         if (test) {
-            e_.rm(sized(0x84, size), r, at(RAX));
+            e_.rm(sized(0x84, size), r, operand);
         } else {
-            e_.rm(sized(static_cast<u8>(op << 3 | (to_reg ? 2 : 0)), size), r, at(RAX));
+            e_.rm(sized(static_cast<u8>(op << 3 | (to_reg ? 2 : 0)), size), r, operand);
             if (to_reg && writes) put_back(i.reg, r, size);
         }
     } else {
@@ -127,10 +128,10 @@ bool Translator::emit_high_byte(const Insn& i) {
         if (writes) e_.mov(home(guest(to)), RCX);
     };
     if (i.memory()) {
-        access(i, 1, writes && !to_reg);
+        const Mem operand = access(i, 1, writes && !to_reg);
         e_.mov(RCX, home(guest(i.reg)));
         if (i.op == Op::ADC || i.op == Op::SBB) carry_to_host();
-        e_.rm(plain(static_cast<u8>(byte | (to_reg ? 2 : 0))), kCh, at(RAX));
+        e_.rm(plain(static_cast<u8>(byte | (to_reg ? 2 : 0))), kCh, operand);
         if (to_reg && writes) e_.mov(home(guest(i.reg)), RCX);
     } else if (immediate_form) {
         operate(mov && i.opcode < 0xC0 ? i.reg : i.rm, [&](unsigned to) {
@@ -172,11 +173,12 @@ bool Translator::emit_unary(const Insn& i) {
     const unsigned size = i.osize;
     const bool memory = i.memory() && !by_opcode;
     if (size == 1 && !memory && g >= kHighByte) return false;
-    if (memory) access(i, size, true);
+    Mem operand;
+    if (memory) operand = access(i, size, true);
     // CF stays.
     if (i.op == Op::INC || i.op == Op::DEC) carry_to_host();
     if (memory) {
-        e_.rm(sized(byte, size), ext, at(RAX));
+        e_.rm(sized(byte, size), ext, operand);
     } else if (home(g) != kNoReg || size != 4) {
         with_rm_register(sized(byte, size), ext, g);
     } else {
@@ -231,14 +233,14 @@ bool Translator::emit_move(const Insn& i) {
     }
     if (op >= 0xA0 && op <= 0xA3) {
         const bool store = op >= 0xA2;
-        access(i, size, store, true);
-        e_.rm(sized(store ? 0x88 : 0x8A, size), home(rax), at(RAX));
+        const Mem operand = access(i, size, store, true);
+        e_.rm(sized(store ? 0x88 : 0x8A, size), home(rax), operand);
         return true;
     }
     if (op == 0xC6 || op == 0xC7) {
         if (i.memory()) {
-            access(i, size, true, true);
-            e_.rm(sized(0xC6, size), 0, at(RAX));
+            const Mem operand = access(i, size, true, true);
+            e_.rm(sized(0xC6, size), 0, operand);
             immediate(i.imm, size);
         } else if (size == 4) {
             const Reg to = home(i.rm);
@@ -252,13 +254,13 @@ bool Translator::emit_move(const Insn& i) {
     }
     const bool load = op == 0x8A || op == 0x8B;
     if (i.memory()) {
-        access(i, size, !load, true);
+        const Mem operand = access(i, size, !load, true);
         if (!load) {
-            store_sized(at(RAX), value_of(i.reg, RCX), size);
+            store_sized(operand, value_of(i.reg, RCX), size);
         } else if (home(i.reg) != kNoReg) {
-            e_.rm(sized(0x8A, size), home(i.reg), at(RAX));
+            e_.rm(sized(0x8A, size), home(i.reg), operand);
         } else {
-            load_sized(RCX, at(RAX), size);
+            load_sized(RCX, operand, size);
             put_back(i.reg, RCX, size);
         }
         return true;
@@ -305,9 +307,8 @@ bool Translator::emit_extend(const Insn& i) {
         e_.mov(home(i.reg), RAX, false);
         return true;
     }
-    if (i.memory()) access(i, from_size, false);
     const Reg to = home(i.reg) == kNoReg ? RCX : home(i.reg);
-    i.memory() ? e_.rm(o, to, at(RAX)) : with_rm_register(o, to, i.rm);
+    i.memory() ? e_.rm(o, to, access(i, from_size, false, true)) : with_rm_register(o, to, i.rm);
     put_back(i.reg, RCX, i.osize);
     return true;
 }
@@ -318,14 +319,14 @@ bool Translator::emit_exchange(const Insn& i) {
         const bool with_rax = i.opcode >= 0x90 && i.opcode < 0x98;
         if (high_byte(i)) return false;
         if (i.memory() && !with_rax) {
-            access(i, size, true);
+            const Mem operand = access(i, size, true, true);
             if (home(i.reg) == kNoReg) {
                 e_.load(RCX, slot(i.reg));
-                e_.rm(sized(0x86, size), RCX, at(RAX));
+                e_.rm(sized(0x86, size), RCX, operand);
                 put_back(i.reg, RCX, size);
             } else {
-                load_sized(RCX, at(RAX), size);
-                store_sized(at(RAX), home(i.reg), size);
+                load_sized(RCX, operand, size);
+                store_sized(operand, home(i.reg), size);
                 e_.rr(sized(0x8A, size), home(i.reg), RCX);
             }
             return true;
@@ -350,8 +351,7 @@ bool Translator::emit_exchange(const Insn& i) {
     }
     if (i.op == Op::CMPXCHG) {
         if (!i.memory() || i.reg >= kHighByte || home(i.reg) == kNoReg) return false;
-        access(i, size, true);
-        e_.mov(RCX, RAX);
+        host_address(RCX, access(i, size, true));
         e_.mov(RAX, home(rax));
         Opcode o = sized(0xB0, size, 1);
         e_.rm(o, home(i.reg), at(RCX));
@@ -361,9 +361,9 @@ bool Translator::emit_exchange(const Insn& i) {
     }
     if (i.op == Op::XADD) {
         if (!i.memory() || i.reg >= kHighByte) return false;
-        access(i, size, true);
+        const Mem operand = access(i, size, true);
         const Reg r = value_of(i.reg, RCX);
-        e_.rm(sized(0xC0, size, 1), r, at(RAX));
+        e_.rm(sized(0xC0, size, 1), r, operand);
         put_back(i.reg, r, size);
         flags_written();
         return true;
@@ -378,8 +378,7 @@ bool Translator::emit_stack(const Insn& i) {
     if (i.op == Op::PUSH) {
         const bool memory = i.memory();
         if (memory) {
-            access(i, size, false, true);
-            load_sized(RCX, at(RAX), size);
+            load_sized(RCX, access(i, size, false, true), size);
             e_.store(in_state(s_.value), RCX);
         }
         const Mem to = stack_access(-static_cast<i32>(size), size, true, true);

@@ -61,7 +61,7 @@ void Translator::add_segment(Seg seg, unsigned size, bool write) {
     e_.mov(RAX, RAX, false);
 }
 
-void Translator::access_linear(unsigned size, bool write) {
+void Translator::look_up(unsigned size, bool write, Stub::Kind otherwise) {
     // Half of all code that is made: written as one.
     static constexpr std::array<u8, 42> kLookUp = {
         0xC4, 0xE3, 0x7B, 0xF0, 0xC8, 0x08,           // RORX ECX, EAX, 8
@@ -78,7 +78,7 @@ void Translator::access_linear(unsigned size, bool write) {
     store_le<u32>(p + 10, static_cast<u32>(table + 8));
     store_le<u32>(p + 19, static_cast<u32>(table));
     store_le<u32>(p + 28, static_cast<u32>(kPageSize - size));
-    add_miss(Stub::miss, p + 34, size, write);
+    add_miss(otherwise, p + 34, size, write);
 }
 
 // `displacement`: of the jump there. It comes back to here.
@@ -94,19 +94,40 @@ void Translator::add_miss(Stub::Kind kind, u8* displacement, unsigned bytes, boo
     e_.bind(s.resume);
 }
 
-void Translator::access(const Insn& i, unsigned size, bool write, bool flags_stay) {
-    if (hoist_ && size <= 8 && on_stack(i)) {
-        const Mem m = stack_access(i.disp, size, write, flags_stay);
-        if (m.index != kNoReg || m.disp != 0) e_.lea(RAX, m);
-        return;
-    }
+Mem Translator::access(const Insn& i, unsigned size, bool write, bool flags_stay) {
+    if (hoist_ && size <= 8 && on_stack(i))
+        return stack_access(i.disp, size, write, flags_stay || may_lose_flags(i));
+    Mem host;
+    if (spanning_ && access_in_span(i, size, write, flags_stay, false, host)) return host;
     spare_flags();
     effective_address(i);
     add_segment(i.seg, size, write);
     const bool stack = i.base == rsp && i.index == kNoRegister && i.seg == Seg::ss;
-    if (stack && !hoist_) return access_stack_linear(size, write);
-    // Where spans are checked the stack's page must stay what it is.
+    // Where the stack's accesses are checked together its page must stay what it is.
+    stack && !hoist_ ? access_stack_linear(size, write) : access_linear(size, write);
+    return at(RAX);
+}
+
+void Translator::check_alignment(unsigned size, u8 inside) {
+    if (inside != 0) {
+        e_.lea(RCX, at(RAX, inside), false);
+        e_.rr(plain(0xF6), 0, RCX);  // TEST CL, size - 1
+    } else {
+        e_.byte(0xA8);  // TEST AL, size - 1
+    }
+    e_.imm8(size - 1);
+    e_.jcc(kNE, whole_instead());
+}
+
+Mem Translator::access_aligned(const Insn& i, unsigned size, bool write) {
+    Mem host;
+    if (spanning_ && access_in_span(i, size, write, false, true, host)) return host;
+    spare_flags();
+    effective_address(i);
+    add_segment(i.seg, size, write);
+    check_alignment(size);
     access_linear(size, write);
+    return at(RAX);
 }
 
 void Translator::put_back(unsigned g, Reg from, unsigned size) {

@@ -27,6 +27,7 @@ struct StateOffsets {
     i32 space;
     i32 targets;
     i32 value;
+    i32 spans;  // + 8 * n
     i32 flags;
     i32 vectors_loaded;
     i32 x87_loaded;

@@ -131,8 +131,7 @@ bool Translator::emit_system(const Insn& i) {
         case Op::MOV_SREG_RM:
             if (!reloads(i.reg)) return false;
             if (i.memory()) {
-                access(i, 2, false);
-                e_.rm({.byte = 0xB7, .map = 1}, RCX, at(RAX));
+                e_.rm({.byte = 0xB7, .map = 1}, RCX, access(i, 2, false));
             } else {
                 e_.rr({.byte = 0xB7, .map = 1}, RCX, value_of(i.rm, RCX));
             }

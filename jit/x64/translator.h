@@ -70,6 +70,7 @@ class Translator {
             miss,
             stack_miss,
             stack_range,
+            span,
             whole,
             leave_for,
             poll,
@@ -88,7 +89,7 @@ class Translator {
         u64 rip = 0;
         FlagPlace flags{};       // at the stub; miss, whole: behind the instruction
         FlagPlace before{};      // miss, whole: before the instruction
-        u32 number = 0;          // unlinked: of the link
+        u32 number = 0;          // unlinked: of the link; poll: instructions that it charged
         FlagPlace wanted{};      // edge: at the target
         X87Pointers pointers{};  // miss, whole: before the instruction
     };
@@ -97,7 +98,8 @@ class Translator {
     void emit_block(u32 index);
     void emit_external_entry(u32 index);
     void enter_here(u32 index);  // this is its external entry
-    void emit_poll(const RegionBlock& b, u64 rip);
+    void emit_poll(const RegionBlock& b, u64 rip,
+                   bool charge = false);  // if so, for all instructions up to the next
     void check_next_page(u64 rip);
     bool emit_insn();
     bool emit_family(const Insn& i);
@@ -108,6 +110,7 @@ class Translator {
     void go_to_block(u32 target);                        // jumps, converting flags
     void branch_to(unsigned cond, u64 rip, u32 target);  // if `cond`, to a block or out of the region
     void leave_region(u64 rip, FlagPlace flags);         // to code elsewhere
+    void link_to(u64 rip, bool unspanned);               // to code in the same page; flags are in the state
     void prepare_for(u32 target);                        // stores the flags if the target wants them there
     FlagPlace& wanted_at(u32 target);
     // --- flags.cpp ---
@@ -119,6 +122,8 @@ class Translator {
     bool keeps_recipe(const Insn& i) const;
     // Before code that destroys the host's flags, and calls nothing but through stubs that know `before`.
     void spare_flags();
+    // They are `i`'s own then, if it does not leave the region.
+    bool may_lose_flags(const Insn& i) const;
     void flags_written(bool af_junk = false) {
         flags_ = {.host = true, .state = false, .af_junk = af_junk, .recipe = {}};
     }
@@ -140,10 +145,19 @@ class Translator {
     // Effective address without segment, cut to the address size, in RAX.
     void effective_address(const Insn& i);
     Mem address_of(const Insn& i, bool& direct);
-    // Host address of the operand in RAX; flags in the state after it or a recipe; where they were if they
-    // stay.
-    void access(const Insn& i, unsigned size, bool write, bool flags_stay = false);
-    void access_linear(unsigned size, bool write);  // RAX: linear address
+    // Where in the host the operand is; may use RAX. Flags in the state after it or a recipe; where they were
+    // if they stay, and it may leave them there.
+    Mem access(const Insn& i, unsigned size, bool write, bool flags_stay = false);
+    // What access() gave, as an address.
+    void host_address(Reg to, const Mem& operand) {
+        operand.index == kNoReg&& operand.disp == 0 ? e_.mov(to, operand.base) : e_.lea(to, operand);
+    }
+    // Of 16 or 32 bytes, which else is the interpreter's.
+    Mem access_aligned(const Insn& i, unsigned size, bool write);
+    void check_alignment(unsigned size, u8 inside = 0);  // of the linear address RAX + `inside`
+    // RAX: linear address; then the host's.
+    void access_linear(unsigned size, bool write) { look_up(size, write, Stub::miss); }
+    void look_up(unsigned size, bool write, Stub::Kind otherwise);
     void add_miss(Stub::Kind kind, u8* displacement, unsigned bytes, bool write);
     void add_segment(Seg seg, unsigned size, bool write);
 
@@ -177,6 +191,28 @@ class Translator {
     void look_in_stack_page(Stub::Kind otherwise, unsigned bytes, bool write);
     void access_stack_linear(unsigned size, bool write);  // RAX: linear address, likely in the stack's page
     void move_stack_pointer(i32 by);
+
+    // --- span.cpp ---
+    // What is checked together: from an instruction to `last`, which are indices into the region's.
+    struct Span {
+        u32 last = 0;
+        i64 low = 0;     // from base and index
+        i64 length = 0;  // bytes
+        bool write = false;
+        const Insn* insn = nullptr;  // the first
+        unsigned alignment = 0;      // of its address, if that was looked at
+        i64 first = 0;
+    };
+    bool spannable(const Insn& i) const;
+    void find_spans(const RegionBlock& b);
+    i64 span_offset(const Entry& e) const;
+    unsigned memory_operand(const Insn& i, bool& write) const;
+    const Span* span_of(i64 offset, unsigned size, bool write) const;
+    Span* new_span(i64 offset, unsigned size, bool write);
+    void forget_spans();
+    Mem span_slot(const Span& s) const;
+    bool access_in_span(const Insn& i, unsigned size, bool write, bool flags_stay, bool aligned, Mem& host);
+    void emit_span_stub(const Stub& s);
     Label whole_instead();  // a stub that has the interpreter execute this instruction
 
     // --- registers ---
@@ -272,6 +308,10 @@ class Translator {
     bool newly_checked_ = false;  // by the current instruction
     i32 sp_offset_ = 0;           // of the stack pointer
     X87Pointers pointers_;
+    bool spanning_ = false;           // accesses through the same registers are checked together
+    std::vector<u16> next_in_place_;  // by instruction: see find_spans()
+    std::array<Span, 4> spans_{};
+    u32 spans_end_ = 0;        // the farthest `last`
     u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
     std::vector<Label> block_labels_;
     std::vector<FlagPlace> block_flags_;

@@ -69,10 +69,11 @@ void Translator::need_vectors() {
 // MOVNTI, CRC32 and BMI: no vector register.
 bool Translator::emit_general_vex(const Insn& i) {
     switch (i.op) {
-        case Op::MOVNTI:
-            access(i, i.osize, true);
-            store_sized(at(RAX), value_of(i.reg, RCX), i.osize);
+        case Op::MOVNTI: {
+            const Mem operand = access(i, i.osize, true, true);
+            store_sized(operand, value_of(i.reg, RCX), i.osize);
             return true;
+        }
         case Op::CRC32:
             if (!i.memory() && i.rm >= kHighByte) return false;
             return reemit(i);
@@ -199,16 +200,12 @@ bool Translator::reemit(const Insn& i) {
         o.byte_rm = i.opcode == 0xF0;
     }
     if (vectors) need_vectors();
+    Mem operand;
     if (memory != nullptr) {
-        spare_flags();
-        effective_address(i);
-        add_segment(i.seg, size, memory->write);
-        if (row.has(row_attr::align) && size >= 16) {
-            e_.byte(0xA8);  // TEST AL, size - 1
-            e_.imm8(size - 1);
-            e_.jcc(kNE, whole_instead());
-        }
-        access_linear(size, memory->write);
+        const bool flags_stay = (row.flags_written & eflags::arithmetic) == 0;
+        const bool aligned = row.has(row_attr::align) && size >= 16;
+        operand =
+            aligned ? access_aligned(i, size, memory->write) : access(i, size, memory->write, flags_stay);
     }
     unsigned reg = row.reg >= 0 ? static_cast<unsigned>(row.reg) : i.reg;
     if (general_reg != kNoRegister) reg = value_of(general_reg, RCX);
@@ -220,7 +217,7 @@ bool Translator::reemit(const Insn& i) {
     const bool in_slot = memory == nullptr && general_rm != kNoRegister && home(general_rm) == kNoReg;
     if (in_slot) e_.load(RAX, slot(general_rm));
     if (memory != nullptr) {
-        vex ? e_.vex_rm(o, reg, vvvv, at(RAX), l256) : e_.rm(o, reg, at(RAX));
+        vex ? e_.vex_rm(o, reg, vvvv, operand, l256) : e_.rm(o, reg, operand);
     } else {
         with_register(in_slot                     ? unsigned{RAX}
                       : general_rm == kNoRegister ? i.rm

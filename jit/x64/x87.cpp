@@ -187,20 +187,18 @@ bool Translator::emit_x87_control(const Insn& i) {
     if (!i.memory()) return false;
     if (i.opcode == 0xDD && reg == 7) {
         need_x87();
-        access(i, 2, true);
-        e_.rm(plain(i.opcode), reg, at(RAX));
+        e_.rm(plain(i.opcode), reg, access(i, 2, true, true));
         return true;
     }
     if (i.opcode == 0xD9 && reg == 7) {
-        access(i, 2, true);
+        const Mem operand = access(i, 2, true, true);
         e_.rm(kMovzxWord, RCX, in_state(s_.x87_control));
-        e_.rm(kStoreWord, RCX, at(RAX));
+        e_.rm(kStoreWord, RCX, operand);
         return true;
     }
     if (i.opcode == 0xD9 && reg == 5) {
         need_x87();
-        access(i, 2, false);
-        e_.rm(kMovzxWord, RCX, at(RAX));
+        e_.rm(kMovzxWord, RCX, access(i, 2, false));
         e_.mov(RAX, RCX, false);
         e_.alu_imm(kAnd, RAX, x87::sw::exceptions, false);
         e_.alu_imm(kCmp, RAX, x87::sw::exceptions, false);
@@ -225,8 +223,7 @@ bool Translator::emit_x87(const Insn& i) {
         const unsigned size = operand_size(i, write);
         if (size == 0) return false;
         need_x87();
-        access(i, size, write);
-        e_.rm(opcode, reg, at(RAX));
+        e_.rm(opcode, reg, access(i, size, write, true));
         if (mode_.fdp) pointers_.operand = pointers_.segment = entry_;
     } else {
         if (!same_everywhere(i)) return false;

@@ -70,19 +70,22 @@ const std::vector<Family>& families() {
              {both, "8b 43 08"},              // mov eax, [ebx+8]
              {both, "89 43 08"},              // mov [ebx+8], eax
              {both, "c7 43 08 78 56 34 12"},  // mov dword [ebx+8], 12345678h
-             {both, "8b 43 08 8b 4b 0c"},     // two loads
-             {both, "39 d8 8b 43 08"},        // cmp; a load that has to keep the flags
-             {in32, "a1 00 20 00 00"},        // mov eax, [2000h]
-             {in64, "48 8b 05 00 10 00 00"},  // mov rax, [rip+1000h]
-             {in64, "4d 8b 51 08"},           // mov r10, [r9+8]
-             {both, "65 8b 03"},              // mov eax, gs:[ebx]
-             {both, "0f b6 43 08"},           // movzx eax, byte [ebx+8]
-             {both, "0f be c3"},              // movsx eax, bl
-             {both, "8d 44 8b 10"},           // lea eax, [ebx+ecx*4+16]
-             {both, "88 63 01"},              // mov [ebx+1], ah
-             {both, "87 d8"},                 // xchg eax, ebx
-             {both, "0f b1 0b"},              // cmpxchg [ebx], ecx
-             {both, "0f c8"},                 // bswap eax
+             {both, "8b 43 08 8b 4b 0c"},     // two loads from one base
+             {both,
+              "8b 43 08 01 c8 01 43 04 75 03"},  // a store, which takes the write table; flags for a jump
+             {both, "8b 1b 8b 5b 04"},           // the base is another one then
+             {both, "39 d8 8b 43 08"},           // cmp; a load that has to keep the flags
+             {in32, "a1 00 20 00 00"},           // mov eax, [2000h]
+             {in64, "48 8b 05 00 10 00 00"},     // mov rax, [rip+1000h]
+             {in64, "4d 8b 51 08"},              // mov r10, [r9+8]
+             {both, "65 8b 03"},                 // mov eax, gs:[ebx]
+             {both, "0f b6 43 08"},              // movzx eax, byte [ebx+8]
+             {both, "0f be c3"},                 // movsx eax, bl
+             {both, "8d 44 8b 10"},              // lea eax, [ebx+ecx*4+16]
+             {both, "88 63 01"},                 // mov [ebx+1], ah
+             {both, "87 d8"},                    // xchg eax, ebx
+             {both, "0f b1 0b"},                 // cmpxchg [ebx], ecx
+             {both, "0f c8"},                    // bswap eax
          }},
         {"shift_multiply",
          {
@@ -137,6 +140,7 @@ const std::vector<Family>& families() {
              {both, "0f 28 c1"},                 // movaps xmm0, xmm1
              {both, "0f 10 43 10"},              // movups xmm0, [ebx+16]
              {both, "0f 28 43 10"},              // movaps xmm0, [ebx+16]: alignment
+             {both, "0f 28 03 0f 29 43 10"},     // two of one base, aligned alike
              {both, "f2 0f 58 c1"},              // addsd xmm0, xmm1
              {both, "f2 0f 59 43 08"},           // mulsd xmm0, [ebx+8]
              {both, "66 0f 2e c1"},              // ucomisd xmm0, xmm1

@@ -45,6 +45,7 @@ constexpr std::array kFields = {
     Field{&x64::StateOffsets::read_table, "read_table"},
     Field{&x64::StateOffsets::write_table, "write_table"},
     Field{&x64::StateOffsets::fetch_table, "fetch_table"},
+    Field{&x64::StateOffsets::spans, "spans"},
 };
 
 x64::StateOffsets made_up_offsets() {
