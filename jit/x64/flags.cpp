@@ -94,7 +94,8 @@ bool Translator::may_lose_flags(const Insn& i) const {
     return use.read == 0 && use.written == eflags::arithmetic;
 }
 
-// Does it leave the flags and the recipe's registers alone, and never look at the flags?
+// Does it leave the flags and the recipe's registers alone, and see to it that they are in the host if it
+// looks at them?
 bool Translator::keeps_recipe(const Insn& i) const {
     const FlagRecipe& r = flags_.recipe;
     switch (i.op) {
@@ -106,6 +107,7 @@ bool Translator::keeps_recipe(const Insn& i) const {
         case Op::MOVSX:
         case Op::MOVSXD:
         case Op::LEA:
+        case Op::JCC:
             break;
         case Op::PUSH:
         case Op::POP:

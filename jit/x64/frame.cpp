@@ -20,7 +20,11 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
     const size_t first_link = links_.size();
     const size_t blocks = region.blocks.size();
     block_labels_.clear();
-    for (size_t n = 0; n < blocks; ++n) block_labels_.push_back(e_.label());
+    loops_.clear();
+    for (u32 n = 0; n < blocks; ++n) {
+        block_labels_.push_back(e_.label());
+        note_loop(n);
+    }
     block_flags_.assign(blocks, {});
     block_flags_set_.assign(blocks, 0);
     block_entered_.assign(blocks, 0);
@@ -32,6 +36,9 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
         if (e_.full()) break;
     }
     region.stubs_offset = e_.offset();
+    apart_ = true;
+    for (size_t n = 0; n < loops_.size() && !e_.full(); ++n) emit_loop_entry(loops_[n]);
+    apart_ = false;
     for (u32 n = 0; n < blocks && !e_.full(); ++n) {
         if (region.blocks[n].external) emit_external_entry(n);
     }
@@ -62,7 +69,7 @@ FlagPlace& Translator::wanted_at(u32 target) {
     return block_flags_[target];
 }
 
-void Translator::emit_block(u32 index) {
+void Translator::start_block(u32 index) {
     const RegionBlock& b = region_->blocks[index];
     block_ = &b;
     block_index_ = index;
@@ -72,7 +79,6 @@ void Translator::emit_block(u32 index) {
         block_flags_set_[index] = 1;
     }
     flags_ = block_flags_[index];
-    e_.bind(block_labels_[index]);
     vectors_known_ = false;
     x87_known_ = false;
     pointers_ = {};
@@ -80,16 +86,47 @@ void Translator::emit_block(u32 index) {
     forget_spans();
     if (spanning_) find_spans(b);
     attend_at_ = ~u32{0};
+    loop_ = nullptr;
+}
+
+void Translator::emit_block(u32 index) {
+    start_block(index);
+    const RegionBlock& b = *block_;
+    if (Loop* const loop = loop_of(index); loop != nullptr) {
+        loop_ = loop;
+        e_.bind(loop->again);
+        flags_ = {.host = false, .state = false, .recipe = loop->recipe};
+        vectors_known_ = loop->vectors;
+        x87_known_ = loop->x87;
+        charge_block();
+        (void)emit_insns(0, loop->twice);
+        loop->joined = flags_;
+        e_.bind(loop->join);
+        if (!emit_insns(loop->twice, b.count)) end_block();
+        return;
+    }
+    e_.bind(block_labels_[index]);
+    charge_block();
+    if (!emit_insns(0, b.count)) end_block();
+}
+
+// Is there budget left? Takes the block's instructions from it.
+void Translator::charge_block() {
+    const RegionBlock& b = *block_;
     const u64 rip = region_->rip_of(region_->insns[b.first]);
     const bool alone = b.poll && b.need == b.count && region_->straddles == 0;
     if (b.poll) emit_poll(b, rip, alone);
     if (region_->straddles != 0) check_next_page(rip);
     if (!alone) e_.lea(kBudget, at(kBudget, -static_cast<i32>(b.count)));
+}
+
+bool Translator::emit_insns(u32 from, u32 to) {
+    const RegionBlock& b = *block_;
     bool ended = false;
-    for (u32 n = 0; n < b.count; ++n) {
+    for (u32 n = from; n < to; ++n) {
         index_ = n;
         entry_ = &region_->insns[b.first + n];
-        region_->host_offsets[b.first + n] = e_.offset();
+        if (!apart_) region_->host_offsets[b.first + n] = e_.offset();
         insn_stubs_ = static_cast<u32>(stubs_.size());
         const size_t first_site = sites_.size();
         newly_checked_ = false;
@@ -110,11 +147,15 @@ void Translator::emit_block(u32 index) {
             write_pointers();
             attend_behind();
         }
-        if (e_.full()) return;
+        if (e_.full()) return true;
     }
-    if (ended) return;
+    return ended;
+}
+
+void Translator::end_block() {
+    const RegionBlock& b = *block_;
     write_pointers();
-    const u64 behind = wrap(rip + (b.end - b.begin));
+    const u64 behind = wrap(region_->rip_of(region_->insns[b.first]) + (b.end - b.begin));
     if (b.next != kNoBlock) {
         go_to_block(b.next);
     } else {
@@ -221,6 +262,7 @@ bool Translator::emit_family(const Insn& i) {
 // --- edges ---
 
 void Translator::prepare_for(u32 target) {
+    if (goes_round(target)) return;
     const FlagPlace want = wanted_at(target);
     if (want.state) {
         // For a conditional branch the host's must survive: AF junk is cut off on the way there instead.
@@ -236,8 +278,8 @@ void Translator::go_to_block(u32 target) {
         if (flags_.af_junk) flags_to_state();
         flags_to_host();
     }
-    if (target == block_index_ + 1) return;
-    e_.jmp(block_labels_[target]);
+    const bool next = target == block_index_ + 1 && !apart_;
+    if (!next || loop_of(target) != nullptr) e_.jmp(block_labels_[target]);
 }
 
 void Translator::branch_to(unsigned cond, u64 rip, u32 target) {
@@ -247,6 +289,7 @@ void Translator::branch_to(unsigned cond, u64 rip, u32 target) {
         stubs_.push_back(s);
         return;
     }
+    if (goes_round(target)) return e_.jcc(cond, loop_->again);
     const FlagPlace want = wanted_at(target);
     const bool fits = want.state ? flags_.state : flags_.host && !flags_.af_junk;
     if (fits) return e_.jcc(cond, block_labels_[target]);

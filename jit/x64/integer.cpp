@@ -20,23 +20,28 @@ bool fits8(u64 v, unsigned size) {
 
 }  // namespace
 
+Translator::AluForm Translator::alu_form(const Insn& i) {
+    AluForm f;
+    f.test = i.op == Op::TEST;
+    // Op's order is as in the opcodes, too.
+    f.op = f.test ? 0 : static_cast<unsigned>(i.op) - static_cast<unsigned>(Op::ADD);
+    f.writes = !f.test && f.op != kCmpOp;
+    f.accumulator = f.test ? i.opcode == 0xA8 || i.opcode == 0xA9 : i.opcode < 0x40 && (i.opcode & 7) >= 4;
+    f.immediate = f.accumulator || (i.opcode >= 0x80 && i.opcode <= 0x83) || i.opcode >= 0xF6;
+    f.to_reg = !f.test && i.opcode < 0x40 && (i.opcode & 6) == 2;
+    f.rm = f.accumulator ? unsigned{rax} : i.rm;
+    f.to = f.to_reg ? i.reg : f.rm;
+    f.from = f.immediate ? f.rm : f.to_reg ? i.rm : i.reg;
+    return f;
+}
+
 bool Translator::emit_alu(const Insn& i) {
-    const bool test = i.op == Op::TEST;
-    if (!(i.op >= Op::ADD && i.op <= Op::CMP) && !test) return false;
-    if (high_byte(i)) return false;
-    const unsigned op = test ? 0 : static_cast<unsigned>(i.op) - static_cast<unsigned>(Op::ADD);
-    // Op's order is ADD OR ADC SBB AND SUB XOR CMP, as in the opcodes.
+    if (!is_alu(i.op) || high_byte(i)) return false;
+    const AluForm form = alu_form(i);
+    const auto [op, test, writes, accumulator, immediate_form, to_reg, rm, to, from] = form;
     const unsigned size = i.osize;
     const bool reads_carry = i.op == Op::ADC || i.op == Op::SBB;
-    const bool writes = !test && op != kCmpOp;
-    const bool accumulator =
-        test ? i.opcode == 0xA8 || i.opcode == 0xA9 : i.opcode < 0x40 && (i.opcode & 7) >= 4;
-    const bool immediate_form = accumulator || (i.opcode >= 0x80 && i.opcode <= 0x83) || i.opcode >= 0xF6;
-    const bool to_reg = !test && i.opcode < 0x40 && (i.opcode & 6) == 2;
-    const unsigned rm = accumulator ? unsigned{rax} : i.rm;
-    const unsigned to = to_reg ? i.reg : rm, from = immediate_form ? rm : to_reg ? i.rm : i.reg;
-
-    bool memory = i.memory() && !accumulator;
+    const bool memory = i.memory() && !accumulator;
     Mem operand;
     if (memory) operand = access(i, size, writes && !to_reg);
     if (reads_carry) carry_to_host();
@@ -78,18 +83,23 @@ bool Translator::emit_alu(const Insn& i) {
         }
     }
     flags_written();
-    if (!memory && !reads_carry) note_recipe(i, to, from, immediate_form);
+    flags_.recipe = recipe_of(i, form);
     return true;
 }
 
-void Translator::note_recipe(const Insn& i, unsigned to, unsigned from, bool immediate_form) {
-    if (i.osize < 4 || home(to) == kNoReg || home(from) == kNoReg) return;
+// None unless all operands stay where they are.
+FlagRecipe Translator::recipe_of(const Insn& i, const AluForm& form) {
+    if (!is_alu(i.op) || i.memory() || i.osize < 4 || home(form.to) == kNoReg || home(form.from) == kNoReg)
+        return {};
     FlagRecipe r{.wide = i.osize == 8,
-                 .immediate = immediate_form,
-                 .to = static_cast<u8>(to),
-                 .from = static_cast<u8>(from),
+                 .immediate = form.immediate,
+                 .to = static_cast<u8>(form.to),
+                 .from = static_cast<u8>(form.from),
                  .value = static_cast<i32>(i.imm)};
     switch (i.op) {
+        case Op::ADC:
+        case Op::SBB:
+            return {};
         case Op::CMP:
             r.kind = FlagRecipe::cmp;
             break;
@@ -98,13 +108,13 @@ void Translator::note_recipe(const Insn& i, unsigned to, unsigned from, bool imm
             break;
         case Op::ADD:
         case Op::SUB:
-            if (!immediate_form && to == from) return;
+            if (!form.immediate && form.to == form.from) return {};
             r.kind = i.op == Op::ADD ? FlagRecipe::add : FlagRecipe::sub;
             break;
         default:
             r.kind = FlagRecipe::logic;
     }
-    flags_.recipe = r;
+    return r;
 }
 
 // AH, CH, DH and BH: the registers go to RCX and RAX, whose high bytes the host can name.

@@ -24,6 +24,7 @@ struct FlagRecipe {
     i32 value = 0;
 
     bool known() const { return kind != none; }
+    bool operator==(const FlagRecipe&) const = default;
     bool uses(unsigned g) const { return g == to || (!immediate && kind != logic && g == from); }
 };
 
@@ -33,6 +34,7 @@ struct FlagPlace {
     bool state = true;
     bool af_junk = false;  // the host's AF is not the guest's, which is 0
     FlagRecipe recipe{};
+    bool operator==(const FlagPlace&) const = default;
 };
 
 // x87 instructions that are done, and the state doesn't show it yet.
@@ -96,6 +98,10 @@ class Translator {
 
     // --- frame.cpp: blocks, flags, stubs ---
     void emit_block(u32 index);
+    void start_block(u32 index);
+    void charge_block();
+    bool emit_insns(u32 from, u32 to);  // of the block; true: control goes on elsewhere
+    void end_block();
     void emit_external_entry(u32 index);
     void enter_here(u32 index);  // this is its external entry
     void emit_poll(const RegionBlock& b, u64 rip,
@@ -113,6 +119,20 @@ class Translator {
     void link_to(u64 rip, bool unspanned);               // to code in the same page; flags are in the state
     void prepare_for(u32 target);                        // stores the flags if the target wants them there
     FlagPlace& wanted_at(u32 target);
+    // --- loop.cpp ---
+    struct Loop {
+        u32 block = 0;
+        u32 twice = 0;                      // instructions that are there twice
+        FlagRecipe recipe{};                // for the flags when it goes round
+        bool vectors = false, x87 = false;  // loaded then
+        Label again{}, join{};              // its head, and what is there only once
+        FlagPlace joined{};
+    };
+    void note_loop(u32 index);
+    Loop* loop_of(u32 index);
+    bool goes_round(u32 target) const;
+    void emit_loop_entry(const Loop& loop);
+
     // --- flags.cpp ---
     void flags_to_state();                   // clobbers RAX
     void flags_to_host();                    // clobbers RAX
@@ -237,7 +257,15 @@ class Translator {
 
     // --- families; false: not theirs, the interpreter executes it ---
     bool emit_alu(const Insn& i);
-    void note_recipe(const Insn& i, unsigned to, unsigned from, bool immediate_form);
+    struct AluForm {
+        unsigned op = 0;  // as in the opcodes: ADD OR ADC SBB AND SUB XOR CMP
+        bool test = false, writes = false;
+        bool accumulator = false, immediate = false, to_reg = false;
+        unsigned rm = 0, to = 0, from = 0;  // guest registers, if they are no memory operand
+    };
+    static bool is_alu(Op op) { return (op >= Op::ADD && op <= Op::CMP) || op == Op::TEST; }
+    static AluForm alu_form(const Insn& i);
+    static FlagRecipe recipe_of(const Insn& i, const AluForm& form);
     bool emit_unary(const Insn& i);
     bool emit_move(const Insn& i);
     bool emit_extend(const Insn& i);
@@ -311,9 +339,12 @@ class Translator {
     bool spanning_ = false;           // accesses through the same registers are checked together
     std::vector<u16> next_in_place_;  // by instruction: see find_spans()
     std::array<Span, 4> spans_{};
-    u32 spans_end_ = 0;        // the farthest `last`
-    u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
-    std::vector<Label> block_labels_;
+    u32 spans_end_ = 0;                // the farthest `last`
+    u32 attend_at_ = ~u32{0};          // behind this instruction events are looked for
+    std::vector<Label> block_labels_;  // of loops: of the entry apart
+    std::vector<Loop> loops_;
+    const Loop* loop_ = nullptr;  // whose block this is, in the main line
+    bool apart_ = false;          // out of the main line
     std::vector<FlagPlace> block_flags_;
     std::vector<u8> block_flags_set_;
     std::vector<u8> block_entered_;  // its external entry is made

@@ -124,16 +124,19 @@ const std::vector<Family>& families() {
          }},
         {"branch",
          {
-             {both, "39 d8 74 01 90"},           // cmp eax, ebx; je
-             {both, "83 38 00 7c 01 90"},        // cmp dword [eax], 0; jl
-             {both, "85 c0 0f 85 00 01 10 00"},  // test; jne to another page
-             {both, "ff c9 75 fc"},              // l: dec ecx; jne l
-             {both, "e2 fe"},                    // loop to itself
-             {both, "e3 01 90"},                 // jecxz
-             {both, "e9 00 01 10 00"},           // jmp to another page
-             {both, "39 d8 0f 94 c0"},           // cmp; sete al
-             {both, "39 d8 0f 4c c3"},           // cmp; cmovl eax, ebx
-             {both, "0f 44 43 08"},              // cmove eax, [ebx+8]
+             {both, "39 d8 74 01 90"},                 // cmp eax, ebx; je
+             {both, "83 38 00 7c 01 90"},              // cmp dword [eax], 0; jl
+             {both, "85 c0 0f 85 00 01 10 00"},        // test; jne to another page
+             {both, "ff c9 75 fc"},                    // l: dec ecx; jne l
+             {both, "c6 04 02 00 01 c8 39 f0 75 f6"},  // l: mov byte [edx+eax], 0; add eax, ecx; cmp eax,
+                                                       // esi; jne l
+             {in64, "f2 0f 10 02 48 83 c2 08 f2 0f 58 c8 48 39 ca 75 ef"},  // a sum of doubles
+             {both, "e2 fe"},                                               // loop to itself
+             {both, "e3 01 90"},                                            // jecxz
+             {both, "e9 00 01 10 00"},                                      // jmp to another page
+             {both, "39 d8 0f 94 c0"},                                      // cmp; sete al
+             {both, "39 d8 0f 4c c3"},                                      // cmp; cmovl eax, ebx
+             {both, "0f 44 43 08"},                                         // cmove eax, [ebx+8]
          }},
         {"vector",
          {
