@@ -19,15 +19,7 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
     const size_t first_site = sites_.size();
     const size_t first_link = links_.size();
     const size_t blocks = region.blocks.size();
-    block_labels_.clear();
-    loops_.clear();
-    for (u32 n = 0; n < blocks; ++n) {
-        block_labels_.push_back(e_.label());
-        note_loop(n);
-    }
-    block_flags_.assign(blocks, {});
-    block_flags_set_.assign(blocks, 0);
-    block_entered_.assign(blocks, 0);
+    plan_blocks();
     region.entries.clear();
     region.host_offsets.assign(region.insns.size(), 0);
     const u8* const begin = e_.here();
@@ -58,27 +50,39 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
     return true;
 }
 
-FlagPlace& Translator::wanted_at(u32 target) {
-    if (!block_flags_set_[target]) {
+void Translator::plan_blocks() {
+    plan_.clear();
+    loops_.clear();
+    for (size_t n = 0; n < region_->blocks.size(); ++n) plan_.push_back({.label = e_.label()});
+    for (u32 n = 0; n < region_->blocks.size(); ++n) {
+        const RegionBlock& b = region_->blocks[n];
+        if (b.next != kNoBlock) ++plan_[b.next].edges;
+        if (b.taken == kNoBlock) continue;
+        ++plan_[b.taken].edges;
+        note_loop(b);
+    }
+}
+
+const FlagPlace& Translator::wanted_at(u32 target) {
+    BlockPlan& plan = plan_[target];
+    if (!plan.flags_known) {
         // The first edge decides; who looks at the budget has them in the state.
         const RegionBlock& b = region_->blocks[target];
         const bool in_state = b.poll || b.external || flags_.state || flags_.af_junk;
-        block_flags_[target] = {.host = !in_state, .state = in_state, .af_junk = false, .recipe = {}};
-        block_flags_set_[target] = 1;
+        plan.flags_known = true;
+        plan.flags = {.host = !in_state, .state = in_state, .af_junk = false, .recipe = {}};
+        if (plan.edges == 1 && !b.poll && !b.external) plan.flags = flags_;
     }
-    return block_flags_[target];
+    return plan.flags;
 }
 
 void Translator::start_block(u32 index) {
     const RegionBlock& b = region_->blocks[index];
     block_ = &b;
     block_index_ = index;
-    if (!block_flags_set_[index]) {
-        // No edge from above: entered from outside or from below.
-        block_flags_[index] = {};
-        block_flags_set_[index] = 1;
-    }
-    flags_ = block_flags_[index];
+    // Without an edge from above it is entered from outside or from below.
+    plan_[index].flags_known = true;
+    flags_ = plan_[index].flags;
     vectors_known_ = false;
     x87_known_ = false;
     pointers_ = {};
@@ -86,14 +90,12 @@ void Translator::start_block(u32 index) {
     forget_spans();
     if (spanning_) find_spans(b);
     attend_at_ = ~u32{0};
-    loop_ = nullptr;
 }
 
 void Translator::emit_block(u32 index) {
     start_block(index);
     const RegionBlock& b = *block_;
     if (Loop* const loop = loop_of(index); loop != nullptr) {
-        loop_ = loop;
         e_.bind(loop->again);
         flags_ = {.host = false, .state = false, .recipe = loop->recipe};
         vectors_known_ = loop->vectors;
@@ -105,7 +107,7 @@ void Translator::emit_block(u32 index) {
         if (!emit_insns(loop->twice, b.count)) end_block();
         return;
     }
-    e_.bind(block_labels_[index]);
+    e_.bind(plan_[index].label);
     charge_block();
     if (!emit_insns(0, b.count)) end_block();
 }
@@ -165,22 +167,22 @@ void Translator::end_block() {
 
 // Who comes from outside has the flags in the state.
 void Translator::enter_here(u32 index) {
-    if (block_entered_[index]) return;
-    block_entered_[index] = 1;
+    if (plan_[index].entered) return;
+    plan_[index].entered = true;
     const RegionBlock& b = region_->blocks[index];
-    const u32 at = b.poll ? e_.offset_of(block_labels_[index]) : e_.offset();
+    const u32 at = b.poll ? e_.offset_of(plan_[index].label) : e_.offset();
     const u64 rip = region_->rip_of(region_->insns[b.first]);
     region_->entries.push_back({rip, b.need, e_.here() + delta_ - e_.offset() + at});
 }
 
 void Translator::emit_external_entry(u32 index) {
-    if (block_entered_[index]) return;
+    if (plan_[index].entered) return;
     enter_here(index);
     const RegionBlock& b = region_->blocks[index];
     if (b.poll) return;
     flags_ = {};
     emit_poll(b, region_->rip_of(region_->insns[b.first]));
-    e_.jmp(block_labels_[index]);
+    e_.jmp(plan_[index].label);
 }
 
 void Translator::emit_poll(const RegionBlock& b, u64 rip, bool charge) {
@@ -262,7 +264,7 @@ bool Translator::emit_family(const Insn& i) {
 // --- edges ---
 
 void Translator::prepare_for(u32 target) {
-    if (goes_round(target)) return;
+    if (goes_round(target) != nullptr) return;
     const FlagPlace want = wanted_at(target);
     if (want.state) {
         // For a conditional branch the host's must survive: AF junk is cut off on the way there instead.
@@ -271,15 +273,18 @@ void Translator::prepare_for(u32 target) {
 }
 
 void Translator::go_to_block(u32 target) {
+    if (const Loop* const loop = goes_round(target); loop != nullptr) {
+        if (target != block_index_ + 1) e_.jmp(loop->again);
+        return;
+    }
     const FlagPlace want = wanted_at(target);
     if (want.state) {
         flags_to_state();
-    } else {
+    } else if (!(flags_ == want)) {
         if (flags_.af_junk) flags_to_state();
         flags_to_host();
     }
-    const bool next = target == block_index_ + 1 && !apart_;
-    if (!next || loop_of(target) != nullptr) e_.jmp(block_labels_[target]);
+    if (target != block_index_ + 1 || loop_of(target) != nullptr) e_.jmp(plan_[target].label);
 }
 
 void Translator::branch_to(unsigned cond, u64 rip, u32 target) {
@@ -289,13 +294,13 @@ void Translator::branch_to(unsigned cond, u64 rip, u32 target) {
         stubs_.push_back(s);
         return;
     }
-    if (goes_round(target)) return e_.jcc(cond, loop_->again);
+    if (const Loop* const loop = goes_round(target); loop != nullptr) return e_.jcc(cond, loop->again);
     const FlagPlace want = wanted_at(target);
-    const bool fits = want.state ? flags_.state : flags_.host && !flags_.af_junk;
-    if (fits) return e_.jcc(cond, block_labels_[target]);
+    const bool fits = flags_ == want || (want.state ? flags_.state : flags_.host && !flags_.af_junk);
+    if (fits) return e_.jcc(cond, plan_[target].label);
     Stub s{.kind = Stub::edge,
            .here = e_.label(),
-           .resume = block_labels_[target],
+           .resume = plan_[target].label,
            .flags = flags_,
            .wanted = want};
     e_.jcc(cond, s.here);

@@ -97,6 +97,14 @@ class Translator {
     };
 
     // --- frame.cpp: blocks, flags, stubs ---
+    struct BlockPlan {
+        Label label{};      // of a loop: of the entry apart
+        FlagPlace flags{};  // where it begins
+        bool flags_known = false;
+        bool entered = false;  // its external entry is made
+        u16 edges = 0;         // that lead to it
+        u16 loop = 0;          // its place among the loops, counted from 1
+    };
     void emit_block(u32 index);
     void start_block(u32 index);
     void charge_block();
@@ -118,7 +126,8 @@ class Translator {
     void leave_region(u64 rip, FlagPlace flags);         // to code elsewhere
     void link_to(u64 rip, bool unspanned);               // to code in the same page; flags are in the state
     void prepare_for(u32 target);                        // stores the flags if the target wants them there
-    FlagPlace& wanted_at(u32 target);
+    const FlagPlace& wanted_at(u32 target);
+    void plan_blocks();
     // --- loop.cpp ---
     struct Loop {
         u32 block = 0;
@@ -128,9 +137,9 @@ class Translator {
         Label again{}, join{};              // its head, and what is there only once
         FlagPlace joined{};
     };
-    void note_loop(u32 index);
+    void note_loop(const RegionBlock& source);
     Loop* loop_of(u32 index);
-    bool goes_round(u32 target) const;
+    const Loop* goes_round(u32 target);
     void emit_loop_entry(const Loop& loop);
 
     // --- flags.cpp ---
@@ -339,15 +348,11 @@ class Translator {
     bool spanning_ = false;           // accesses through the same registers are checked together
     std::vector<u16> next_in_place_;  // by instruction: see find_spans()
     std::array<Span, 4> spans_{};
-    u32 spans_end_ = 0;                // the farthest `last`
-    u32 attend_at_ = ~u32{0};          // behind this instruction events are looked for
-    std::vector<Label> block_labels_;  // of loops: of the entry apart
+    u32 spans_end_ = 0;        // the farthest `last`
+    u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
+    std::vector<BlockPlan> plan_;
     std::vector<Loop> loops_;
-    const Loop* loop_ = nullptr;  // whose block this is, in the main line
-    bool apart_ = false;          // out of the main line
-    std::vector<FlagPlace> block_flags_;
-    std::vector<u8> block_flags_set_;
-    std::vector<u8> block_entered_;  // its external entry is made
+    bool apart_ = false;  // out of the main line
     std::vector<Stub> stubs_;
     u32 insn_stubs_ = 0;  // first stub of the current instruction
 };
