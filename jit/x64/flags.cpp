@@ -15,6 +15,7 @@ constexpr u8 kLahf = 0x9F, kSahf = 0x9E;
 
 void Translator::flags_to_state() {
     if (flags_.state) return;
+    rax_lost();
     if (!flags_.host) recompute_flags();
     e_.byte(kLahf);
     e_.rr({.byte = 0x90, .map = 1, .byte_rm = true}, 0, RAX);  // SETO AL
@@ -31,6 +32,7 @@ void Translator::flags_to_state() {
 
 void Translator::flags_to_host() {
     if (flags_.host) return;
+    rax_lost();
     if (flags_.recipe.known()) return recompute_flags();
     e_.load(RAX, in_state(s_.flags), false);
     e_.byte(0x04);  // ADD AL, 127: OF

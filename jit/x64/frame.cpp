@@ -90,6 +90,7 @@ void Translator::start_block(u32 index) {
     forget_spans();
     if (spanning_) find_spans(b);
     attend_at_ = ~u32{0};
+    rax_lost();
 }
 
 void Translator::emit_block(u32 index) {
@@ -103,6 +104,7 @@ void Translator::emit_block(u32 index) {
         charge_block();
         (void)emit_insns(0, loop->twice);
         loop->joined = flags_;
+        rax_lost();
         e_.bind(loop->join);
         if (!emit_insns(loop->twice, b.count)) end_block();
         return;
@@ -133,6 +135,7 @@ bool Translator::emit_insns(u32 from, u32 to) {
         const size_t first_site = sites_.size();
         newly_checked_ = false;
         ended = emit_insn();
+        if (in_rax_.what != InRax::nothing && !keeps_rax(entry_->insn)) rax_lost();
         for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry_->insn);
         if (insn_stubs_ != stubs_.size()) {
@@ -141,11 +144,14 @@ bool Translator::emit_insns(u32 from, u32 to) {
             for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
                 Stub& s = stubs_[k];
                 if (s.kind != Stub::miss && s.kind != Stub::stack_miss && s.kind != Stub::whole) continue;
+                // What the interpreter executed comes back with nothing in RAX.
+                rax_lost();
                 s.done = done;
                 s.flags = flags_;
             }
         }
         if (n == attend_at_) {
+            rax_lost();
             write_pointers();
             attend_behind();
         }
@@ -246,6 +252,7 @@ void Translator::emit_interpret() {
 bool Translator::emit_insn() {
     const Insn& i = entry_->insn;
     if (flags_.recipe.known()) before_instruction(i);
+    if (in_rax_.what != InRax::nothing && !keeps_rax(i)) rax_lost();
     if ((i.op == Op::FPU || i.op == Op::FWAIT) && emit_x87(i)) return false;
     if (pointers_.last != nullptr) settle_pointers(i);
     if (index_ + 1 == block_->count && emit_branch(i)) return true;

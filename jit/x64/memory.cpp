@@ -26,6 +26,7 @@ Mem Translator::address_of(const Insn& i, bool& direct) {
 }
 
 void Translator::effective_address(const Insn& i) {
+    rax_lost();
     if (i.op == Op::MOV && i.opcode >= 0xA0 && i.opcode <= 0xA3) return e_.move_imm(RAX, i.imm);
     if (i.base == kRip) {
         u64 a = region_->rip_of(*entry_) + i.length + static_cast<u64>(static_cast<i64>(i.disp));

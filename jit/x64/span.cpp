@@ -172,7 +172,9 @@ bool Translator::access_in_span(const Insn& i, unsigned size, bool write, bool f
             add_segment(i.seg, size, write);
             check_alignment(size);
         }
-        e_.load(RAX, span_slot(*s));
+        const InRax wanted{.what = InRax::span, .number = static_cast<u8>(s - spans_.data())};
+        if (!(in_rax_ == wanted)) e_.load(RAX, span_slot(*s));
+        in_rax_ = wanted;
         host = at(RAX, static_cast<i32>(offset - s->low));
         return true;
     }
@@ -195,6 +197,7 @@ bool Translator::access_in_span(const Insn& i, unsigned size, bool write, bool f
     site.span_writes = write;
     site.span_at = inside;
     e_.store(span_slot(*s), RAX);
+    in_rax_ = {.what = InRax::span, .number = static_cast<u8>(s - spans_.data())};
     host = at(RAX, inside);
     return true;
 }

@@ -130,6 +130,7 @@ Translator::StackRange Translator::look_ahead(StackRange range) const {
 }
 
 void Translator::forget_stack() {
+    rax_lost();
     checked_ = {};
     sp_offset_ = 0;
 }
@@ -146,8 +147,10 @@ Mem Translator::stack_access_at(Reg base, i32 offset, unsigned size, bool write,
     const StackRange wanted{sp_offset_ + offset, sp_offset_ + offset + static_cast<i32>(size)};
     if (hoist_ && size <= 8 && base == home(rsp) && checked_.covers(wanted)) {
         if (!flags_stay) spare_flags();
+        if (in_rax_.what == InRax::stack_checked) return at(RAX, wanted.low - checked_.low);
         // The page is neither the first nor the last of 4 GiB: nothing wraps around on the way there.
-        e_.load(RAX, in_state(s_.stack_page + 16));
+        if (in_rax_.what != InRax::stack_less_page) e_.load(RAX, in_state(s_.stack_page + 16));
+        in_rax_ = {.what = InRax::stack_less_page};
         return {.base = RAX, .index = base, .disp = offset};
     }
     spare_flags();
@@ -156,6 +159,7 @@ Mem Translator::stack_access_at(Reg base, i32 offset, unsigned size, bool write,
         newly_checked_ = true;
         e_.lea(RAX, at(base, checked_.low - sp_offset_), wide);
         look_in_stack_page(Stub::stack_range, static_cast<unsigned>(checked_.high - checked_.low), write);
+        in_rax_ = {.what = InRax::stack_checked};
         return at(RAX, wanted.low - checked_.low);
     }
     forget_stack();
@@ -187,6 +191,7 @@ void Translator::look_in_stack_page(Stub::Kind otherwise, unsigned bytes, bool w
         0x0F, 0x87, 0,    0,    0,    0,           // JA stub
         0x65, 0x48, 0x03, 0x04, 0x25, 0, 0, 0, 0,  // ADD RAX, host
     };
+    rax_lost();
     u8* const p = e_.raw(kLookUp);
     if (p == nullptr) return;
     store_le<u32>(p + 5, static_cast<u32>(s_.stack_page));

@@ -221,6 +221,21 @@ class Translator {
     void access_stack_linear(unsigned size, bool write);  // RAX: linear address, likely in the stack's page
     void move_stack_pointer(i32 by);
 
+    // --- in_rax.cpp ---
+    // What an access left in RAX for the next.
+    struct InRax {
+        enum What : u8 {
+            nothing,
+            stack_checked,    // host address of `checked_.low`
+            stack_less_page,  // Mmu::StackPage::host_less_page
+            span              // host address of a span's `low`
+        } what = nothing;
+        u8 number = 0;  // of the span
+        bool operator==(const InRax&) const = default;
+    };
+    bool keeps_rax(const Insn& i) const;
+    void rax_lost() { in_rax_ = {}; }
+
     // --- span.cpp ---
     // What is checked together: from an instruction to `last`, which are indices into the region's.
     struct Span {
@@ -348,6 +363,7 @@ class Translator {
     bool spanning_ = false;           // accesses through the same registers are checked together
     std::vector<u16> next_in_place_;  // by instruction: see find_spans()
     std::array<Span, 4> spans_{};
+    InRax in_rax_{};
     u32 spans_end_ = 0;        // the farthest `last`
     u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
     std::vector<BlockPlan> plan_;

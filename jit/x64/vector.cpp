@@ -57,6 +57,7 @@ u8 prefix_byte(MandatoryPrefix p) {
 
 void Translator::need_vectors() {
     if (vectors_known_) return;
+    rax_lost();
     spare_flags();
     const Stub s{.kind = Stub::vectors, .here = e_.label(), .resume = e_.label()};
     e_.alu_imm(7, in_state(s_.vectors_loaded), 0, false);

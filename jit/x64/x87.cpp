@@ -93,6 +93,7 @@ bool compares_to_flags(const Insn& i) {
 
 void Translator::need_x87() {
     if (x87_known_) return;
+    rax_lost();
     before_clobber();
     const Stub s{.kind = Stub::x87, .here = e_.label(), .resume = e_.label()};
     e_.alu_imm(kCmp, in_state(s_.x87_loaded), 0, false);
