@@ -61,6 +61,10 @@ void Translator::plan_blocks() {
         ++plan_[b.taken].edges;
         note_loop(b);
     }
+    // What is entered from outside alone needs no entry of its own.
+    for (size_t n = 0; n < plan_.size(); ++n) {
+        if (plan_[n].edges == 0) region_->blocks[n].poll = true;
+    }
 }
 
 const FlagPlace& Translator::wanted_at(u32 target) {

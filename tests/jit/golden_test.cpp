@@ -322,15 +322,24 @@ class Listing {
     void hide_entries() {
         auto it = lines_.find(region_.stubs_offset);
         for (const Region::Exported& e : region_.entries) {
-            if (static_cast<u64>(e.code - region_.code) < region_.stubs_offset) continue;
+            const u32 at = static_cast<u32>(e.code - region_.code);
+            if (at == 0) {
+                hide_stub(std::next(lines_.begin())->second.to);
+                for (auto line = lines_.begin(); line->first < region_.host_offsets[0]; ++line)
+                    hidden_.insert(line->first);
+            }
+            if (at < region_.stubs_offset) continue;
             for (unsigned n = 0; n < 3; ++n, ++it) {
                 hidden_.insert(it->first);
-                if (n != 1) continue;
-                for (auto poll = lines_.find(static_cast<u32>(it->second.to)); poll != lines_.end(); ++poll) {
-                    hidden_.insert(poll->first);
-                    if (poll->second.target == "exit") break;
-                }
+                if (n == 1) hide_stub(it->second.to);
             }
+        }
+    }
+
+    void hide_stub(u64 at) {
+        for (auto line = lines_.find(static_cast<u32>(at)); line != lines_.end(); ++line) {
+            hidden_.insert(line->first);
+            if (line->second.target == "exit") break;
         }
     }
 
