@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <span>
 
 #include "cpu/insn_table.h"
 #include "jit/x64/translator.h"
@@ -43,14 +44,20 @@ constexpr std::array<u16, kOps> kAlsoWritten = [] {
 }();
 
 // At least the general registers that it writes.
-u32 registers_written(const Insn& i) {
+u32 registers_written(const Insn& i, u32 also) {
     const RegisterWrites& w = row_of(i).writes;
-    u32 mask = u32{kAlsoWritten[static_cast<size_t>(i.op)]} | w.fixed;
+    u32 mask = also | w.fixed;
     // AH to BH are of the first four.
     if (w.reg) mask |= bit(i.reg % kHighByte);
     if (w.rm && !i.memory()) mask |= bit(i.rm % kHighByte);
     if (w.vvvv) mask |= bit(i.vvvv);
     return mask;
+}
+
+// False: it names none of `registers`, which most instructions do not.
+bool may_write(const Insn& i, u32 also, u32 registers) {
+    const u32 named = bit(i.reg % kHighByte) | bit(i.rm % kHighByte) | bit(i.vvvv % kHighByte);
+    return !i.has(insn_flag::modrm) || ((named | also) & registers) != 0;
 }
 
 bool same_place(const Insn& a, const Insn& b) {
@@ -59,9 +66,9 @@ bool same_place(const Insn& a, const Insn& b) {
 
 }  // namespace
 
-// May its operand be checked together with others?
+// May its memory operand be checked together with others?
 bool Translator::spannable(const Insn& i) const {
-    if (!i.memory() || i.asize != mode_.code_size || !i.has(insn_flag::modrm)) return false;
+    if (i.asize != mode_.code_size || !i.has(insn_flag::modrm)) return false;
     if (mode_.code_size != 8 && i.seg != Seg::ds && i.seg != Seg::ss && i.seg != Seg::es) return false;
     // Of the stack's page more is known.
     return !hoist_ || !on_stack(i) || i.op >= Op::MOVD;
@@ -75,25 +82,27 @@ i64 Translator::span_offset(const Entry& e) const {
 // For each access the next in its block through the same registers, while they stay what they are.
 void Translator::find_spans(const RegionBlock& b) {
     constexpr u32 kNone = 0;
+    const Entry* const insns = region_->insns.data();
     std::array<u32, kRip + 1> last{};  // instruction by base
     u32 used = 0;                      // registers that are bases or indices of those
     for (u32 n = b.first + b.count; n-- > b.first;) {
-        const Insn& i = region_->insns[n].insn;
-        if (kAlsoWritten[static_cast<size_t>(i.op)] == kAllRegisters) {
+        const Insn& i = insns[n].insn;
+        const u32 also = kAlsoWritten[static_cast<size_t>(i.op)];
+        if (also == kAllRegisters) {
             last = {};
             used = 0;
-        } else if (const u32 written = used == 0 ? 0 : registers_written(i) & used; written != 0) {
+        } else if (used != 0 && may_write(i, also, used)) {
+            const u32 written = registers_written(i, also) & used;
             for (u32& known : last) {
-                if (known == kNone) continue;
-                const Insn& k = region_->insns[known].insn;
-                if (((bit(k.base) | bit(k.index)) & written) != 0) known = kNone;
+                if (written == 0) break;
+                const Insn& k = insns[known].insn;
+                if (known != kNone && ((bit(k.base) | bit(k.index)) & written) != 0) known = kNone;
             }
             used &= ~written;
         }
-        if (!spannable(i)) continue;
+        if (!i.memory() || !spannable(i)) continue;
         u32& known = last[i.base];
-        next_in_place_[n] =
-            known != kNone && same_place(region_->insns[known].insn, i) ? static_cast<u16>(known) : 0;
+        next_in_place_[n] = known != kNone && same_place(insns[known].insn, i) ? static_cast<u16>(known) : 0;
         known = n;
         used |= (bit(i.base) | bit(i.index)) & kAllRegisters;
     }
@@ -113,7 +122,7 @@ const Translator::Span* Translator::span_of(i64 offset, unsigned size, bool writ
     const u32 n = block_->first + index_;
     if (n > spans_end_) return nullptr;
     const Insn& i = entry_->insn;
-    for (const Span& s : spans_) {
+    for (const Span& s : std::span(spans_).first(spans_known_)) {
         if (n <= s.last && offset >= s.low && offset + size <= s.low + s.length && s.write >= write &&
             same_place(i, *s.insn))
             return &s;
@@ -142,17 +151,17 @@ Translator::Span* Translator::new_span(i64 offset, unsigned size, bool write) {
         span.write |= writes;
     }
     if (span.last == first) return nullptr;
-    for (Span& s : spans_) {
-        if (s.last >= first && s.insn != nullptr) continue;
-        s = span;
-        spans_end_ = std::max(spans_end_, span.last);
-        return &s;
-    }
-    return nullptr;
+    const auto known = spans_.begin() + spans_known_;
+    const auto slot = std::find_if(spans_.begin(), known, [&](const Span& s) { return s.last < first; });
+    if (slot == spans_.end()) return nullptr;
+    if (slot == known) ++spans_known_;
+    spans_end_ = std::max(spans_end_, span.last);
+    *slot = span;
+    return &*slot;
 }
 
 void Translator::forget_spans() {
-    spans_ = {};
+    spans_known_ = 0;
     spans_end_ = 0;
 }
 

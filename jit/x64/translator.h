@@ -364,6 +364,7 @@ class Translator {
     std::vector<u16> next_in_place_;  // by instruction: see find_spans()
     std::array<Span, 4> spans_{};
     InRax in_rax_{};
+    u32 spans_known_ = 0;
     u32 spans_end_ = 0;        // the farthest `last`
     u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
     std::vector<BlockPlan> plan_;
