@@ -45,7 +45,7 @@ void Translator::indirect_target(bool call, Label landing) {
 }
 
 // Or else to have the target looked up.
-void Translator::jump_if_found(Mem code, bool call, Label landing) {
+void Translator::jump_if_found(At code, bool call, Label landing) {
     if (!call) {
         e_.jcc_to(kNE, e_.here() + delta_, thunks_.lookup);
         return e_.jmp_mem(code);

@@ -2,14 +2,6 @@
 
 namespace mynah::x64 {
 
-namespace {
-
-bool fits8(i32 v) {
-    return v == static_cast<i8>(v);
-}
-
-}  // namespace
-
 void Encoder::resolve() {
     for (u32 n = 0; n < fixups_.count; ++n) {
         const Fixup& f = fixups_[n];
@@ -63,8 +55,7 @@ namespace {
     if (m.base == kNoReg) {
         // [index * scale + disp32], or [disp32]
         *p++ = static_cast<u8>(r | 4);
-        const unsigned index = m.index == kNoReg ? 4u : m.index & 7u;
-        *p++ = static_cast<u8>(m.scale << 6 | index << 3 | 5);
+        *p++ = static_cast<u8>(m.scale << 6 | (m.index & 7u) << 3 | 5);
         return put32(p, static_cast<u32>(m.disp));
     }
     const unsigned base = m.base & 7u;
@@ -72,8 +63,7 @@ namespace {
     const unsigned mod = none ? 0u : fits8(m.disp) ? 0x40u : 0x80u;
     if (m.index != kNoReg || base == 4) {
         *p++ = static_cast<u8>(mod | r | 4);
-        const unsigned index = m.index == kNoReg ? 4u : m.index & 7u;
-        *p++ = static_cast<u8>(m.scale << 6 | index << 3 | base);
+        *p++ = static_cast<u8>(m.scale << 6 | (m.index & 7u) << 3 | base);
     } else {
         *p++ = static_cast<u8>(mod | r | base);
     }
@@ -120,24 +110,18 @@ void Encoder::rr_of_any(Opcode o, unsigned reg, unsigned rm) {
 }
 
 void Encoder::rm(Opcode o, unsigned reg, Mem m) {
+    if (!o.simple() || m.state || m.base == kNoReg) return rm_of_any(o, reg, m);
+    if (m.index == kNoReg) return plain_rm(o.byte, o.wide, reg, at(m.base, m.disp));
     if (!reserve()) return;
-    if (!o.simple()) return rm_of_any(o, reg, m);
-    const unsigned wide = static_cast<unsigned>(o.wide) << 3;
-    if (m.state) {
-        const unsigned rex = wide | (reg >> 3 & 1) << 2;
-        *p_ = 0x65;
-        u8* const p = put_if(p_ + 1, rex != 0, static_cast<u8>(0x40 | rex));
-        store_le(p, 0x25'04'00 | o.byte | (reg & 7) << 11);  // opcode, ModRM, SIB
-        p_ = put32(p + 3, static_cast<u32>(m.disp));
-        return;
-    }
-    const unsigned rex = wide | (reg >> 3 & 1) << 2 | (m.index >> 3 & 1) << 1 | (m.base >> 3 & 1);
+    const unsigned rex = static_cast<unsigned>(o.wide) << 3 | (reg >> 3 & 1) << 2 | (m.index >> 3 & 1) << 1 |
+                         (m.base >> 3 & 1);
     u8* const p = put_if(p_, rex != 0, static_cast<u8>(0x40 | rex));
     *p = o.byte;
     p_ = put_modrm(p + 1, reg, m);
 }
 
 void Encoder::rm_of_any(Opcode o, unsigned reg, Mem m) {
+    if (!reserve()) return;
     const unsigned rex =
         (reg >> 3 & 1) << 2 | (m.index >> 3 & 1) << 1 | (m.base >> 3 & 1) | byte_rex(o.byte_reg, reg);
     u8* const p = put_if(p_, m.state, 0x65);

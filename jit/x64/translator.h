@@ -180,7 +180,7 @@ class Translator {
     Label whole_instead();  // a stub that has the interpreter execute this instruction
 
     // --- registers ---
-    Mem slot(unsigned guest) const { return in_state(s_.gpr + static_cast<i32>(8 * guest)); }
+    State slot(unsigned guest) const { return in_state(s_.gpr + static_cast<i32>(8 * guest)); }
     static Reg home(unsigned guest) { return kHome[guest]; }
     // The register that holds guest register `g`; loaded to `scratch` if it is in the state.
     Reg value_of(unsigned g, Reg scratch) {
@@ -229,7 +229,7 @@ class Translator {
     // To the code of the RIP in RAX. A call comes back to `landing`.
     void indirect_target(bool call = false, Label landing = {});
     void direct_target(u64 rip, bool call = false, Label landing = {});
-    void jump_if_found(Mem code, bool call, Label landing);
+    void jump_if_found(At code, bool call, Label landing);
     // --- x87.cpp ---
     bool emit_x87(const Insn& i);
     bool emit_x87_control(const Insn& i);
