@@ -3,13 +3,12 @@
 namespace mynah::x64 {
 
 void Encoder::resolve() {
-    for (u32 n = 0; n < fixups_.count; ++n) {
-        const Fixup& f = fixups_[n];
+    for (const Fixup& f : fixups_) {
         const u32 target = labels_[f.label];
         MYNAH_CHECK(target != ~u32{0});
         store_le<u32>(begin_ + f.at, target - (f.at + 4));
     }
-    fixups_.count = 0;
+    fixups_.clear();
 }
 
 namespace {

@@ -6,10 +6,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
-#include <vector>
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "base/reused_list.h"
 #include "base/types.h"
 
 namespace mynah::x64 {
@@ -91,8 +91,8 @@ class Encoder {
         begin_ = p_ = begin;
         end_ = end - 32;
         full_ = false;
-        labels_.count = 0;
-        fixups_.count = 0;
+        labels_.clear();
+        fixups_.clear();
     }
     u8* here() const { return p_; }
     u32 offset() const { return static_cast<u32>(p_ - begin_); }
@@ -100,7 +100,7 @@ class Encoder {
 
     Label label() {
         labels_.next() = ~u32{0};
-        return {labels_.count - 1};
+        return {labels_.size() - 1};
     }
     void bind(Label l) { labels_[l.id] = offset(); }
     bool bound(Label l) const { return labels_[l.id] != ~u32{0}; }
@@ -249,20 +249,6 @@ class Encoder {
     u8* p_ = nullptr;
     u8* end_ = nullptr;
     bool full_ = false;
-    // A vector whose growth is not in line.
-    template <class T>
-    struct List {
-        std::vector<T> items;
-        u32 count = 0;
-        T& next() {
-            if (count == items.size()) [[unlikely]]
-                grow();
-            return items[count++];
-        }
-        [[gnu::noinline]] void grow() { items.resize(items.empty() ? 1024 : 2 * items.size()); }
-        T& operator[](u32 n) { return items[n]; }
-        const T& operator[](u32 n) const { return items[n]; }
-    };
     struct Fixup {
         u32 at;  // of the rel32
         u32 label;
@@ -273,8 +259,8 @@ class Encoder {
         imm32(target - (offset() + 4));
     }
 
-    List<u32> labels_;
-    List<Fixup> fixups_;
+    ReusedList<u32> labels_;
+    ReusedList<Fixup> fixups_;
 };
 
 }  // namespace mynah::x64

@@ -34,8 +34,8 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
         if (region.blocks[n].external) emit_external_entry(n);
     }
     // Stubs may make new ones.
-    for (size_t n = 0; n < stubs_.size() && !e_.full(); ++n) {
-        emit_stub(static_cast<u32>(n));
+    for (u32 n = 0; n < stubs_.size() && !e_.full(); ++n) {
+        emit_stub(n);
     }
     if (e_.full()) {
         sites_.resize(first_site);
@@ -81,16 +81,18 @@ void Translator::emit_block(u32 index) {
     if (region_->straddles != 0) check_next_page(rip);
     e_.lea(kBudget, at(kBudget, -static_cast<i32>(b.count)));
     bool ended = false;
-    for (u32 n = 0; n < b.count; ++n) {
+    Entry* entry = &region_->insns[b.first];
+    u32* host_offset = &region_->host_offsets[b.first];
+    for (u32 n = 0; n < b.count; ++n, ++entry) {
         index_ = n;
-        entry_ = &region_->insns[b.first + n];
-        region_->host_offsets[b.first + n] = e_.offset();
-        insn_stubs_ = static_cast<u32>(stubs_.size());
+        entry_ = entry;
+        *host_offset++ = e_.offset();
+        insn_stubs_ = stubs_.size();
         const size_t first_site = sites_.size();
         newly_checked_ = false;
         ended = emit_insn();
         for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
-        follow_stack_pointer(entry_->insn);
+        follow_stack_pointer(entry->insn);
         if (insn_stubs_ != stubs_.size()) {
             const Label done = e_.label();
             e_.bind(done);

@@ -277,7 +277,7 @@ class Translator {
     std::vector<FlagPlace> block_flags_;
     std::vector<u8> block_flags_set_;
     std::vector<u8> block_entered_;  // its external entry is made
-    std::vector<Stub> stubs_;
+    ReusedList<Stub> stubs_;
     u32 insn_stubs_ = 0;  // first stub of the current instruction
 };
 
