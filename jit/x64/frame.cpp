@@ -205,12 +205,76 @@ bool Translator::emit_insn() {
     return false;
 }
 
-// First what code is mostly made of.
 bool Translator::emit_family(const Insn& i) {
-    return emit_move(i) || emit_alu(i) || emit_high_byte(i) || emit_unary(i) || emit_extend(i) ||
-           emit_stack(i) || emit_shift(i) || emit_double_shift(i) || emit_condition(i) || emit_multiply(i) ||
-           emit_divide(i) || emit_bits(i) || emit_exchange(i) || emit_flag(i) || emit_system(i) ||
-           emit_vector(i);
+    switch (i.op) {
+        case Op::MOV:
+        case Op::LEA:
+            return emit_move(i) || emit_high_byte(i);
+        case Op::ADD:
+        case Op::OR:
+        case Op::ADC:
+        case Op::SBB:
+        case Op::AND:
+        case Op::SUB:
+        case Op::XOR:
+        case Op::CMP:
+        case Op::TEST:
+            return emit_alu(i) || emit_high_byte(i);
+        case Op::INC:
+        case Op::DEC:
+        case Op::NOT:
+        case Op::NEG:
+            return emit_unary(i);
+        case Op::MOVZX:
+        case Op::MOVSX:
+        case Op::MOVSXD:
+            return emit_extend(i);
+        case Op::PUSH:
+        case Op::POP:
+        case Op::LEAVE:
+            return emit_stack(i);
+        case Op::ROL:
+        case Op::ROR:
+        case Op::RCL:
+        case Op::RCR:
+        case Op::SHL:
+        case Op::SHR:
+        case Op::SAR:
+            return emit_shift(i);
+        case Op::SHLD:
+        case Op::SHRD:
+            return emit_double_shift(i);
+        case Op::CMOVCC:
+        case Op::SETCC:
+        case Op::CBW:
+        case Op::CWD:
+            return emit_condition(i);
+        case Op::MUL:
+        case Op::IMUL:
+        case Op::IMUL2:
+        case Op::IMUL3:
+            return emit_multiply(i);
+        case Op::DIV:
+        case Op::IDIV:
+            return emit_divide(i);
+        case Op::BT:
+        case Op::BTS:
+        case Op::BTR:
+        case Op::BTC:
+        case Op::BSF:
+        case Op::BSR:
+        case Op::POPCNT:
+        case Op::TZCNT:
+        case Op::LZCNT:
+        case Op::BSWAP:
+            return emit_bits(i);
+        case Op::XCHG:
+        case Op::CMPXCHG:
+        case Op::XADD:
+            return emit_exchange(i);
+        default:
+            return emit_flag(i) || emit_system(i) || emit_vector(i);
+    }
 }
 
 // --- edges ---
