@@ -140,7 +140,7 @@ class Encoder {
     void vex_rm(Opcode o, unsigned reg, unsigned vvvv, Mem m, bool l256 = false);
 
     // --- what the translator itself needs ---
-    void mov(Reg to, Reg from, bool wide = true) { rr(plain(0x8B, wide), to, from); }
+    void mov(Reg to, Reg from, bool wide = true) { plain_rr(0x8B, wide, to, from); }
     // M: Mem, At or State.
     template <class M = Mem>
     void load(Reg to, M m, bool wide = true) {
@@ -162,25 +162,29 @@ class Encoder {
     }
     // op: 0 ADD, 1 OR, 2 ADC, 3 SBB, 4 AND, 5 SUB, 6 XOR, 7 CMP
     void alu(unsigned op, Reg to, Reg from, bool wide = true) {
-        rr(plain(static_cast<u8>(op << 3 | 3), wide), to, from);
+        plain_rr(static_cast<u8>(op << 3 | 3), wide, to, from);
     }
     template <class M>
     void alu(unsigned op, Reg to, M m, bool wide = true) {
         plain_rm(static_cast<u8>(op << 3 | 3), wide, to, m);
     }
-    void alu_imm(unsigned op, Reg to, i32 v, bool wide = true);
+    void alu_imm(unsigned op, Reg to, i32 v, bool wide = true) {
+        plain_rr(fits8(v) ? 0x83 : 0x81, wide, op, to);
+        fits8(v) ? imm8(static_cast<u64>(v)) : imm32(static_cast<u32>(v));
+    }
     void alu_imm(unsigned op, Mem m, i32 v, bool wide);
     void rorx(Reg to, Reg from, u8 count, bool wide);
 
     void jmp(Label l);
+    void jmp(u32 offset);  // to what is written already
     void jcc(unsigned cond, Label l);
     void call(Label l);
     void lea_label(Reg to, Label l);
     void jmp_to(const u8* from_executable, const u8* target);  // rel32; `from_executable`: where it will run
     void call_to(const u8* from_executable, const u8* target);
     void jcc_to(unsigned cond, const u8* from_executable, const u8* target);
-    void jmp_reg(Reg r) { rr(plain(0xFF), 4, r); }
-    void call_reg(Reg r) { rr(plain(0xFF), 2, r); }
+    void jmp_reg(Reg r) { plain_rr(0xFF, false, 4, r); }
+    void call_reg(Reg r) { plain_rr(0xFF, false, 2, r); }
     template <class M>
     void jmp_mem(M m) {
         plain_rm(0xFF, false, 4, m);
@@ -208,7 +212,17 @@ class Encoder {
 
   private:
     void plain_rm(u8 opcode, bool wide, unsigned reg, Mem m) { rm(plain(opcode, wide), reg, m); }
-    // Little is left of these where all but the displacement is constant.
+    // Little is left of these where most is constant.
+    void plain_rr(u8 opcode, bool wide, unsigned reg, unsigned rm) {
+        if (!reserve()) return;
+        const unsigned rex = static_cast<unsigned>(wide) << 3 | (reg >> 3 & 1) << 2 | (rm >> 3 & 1);
+        u8* p = p_;
+        *p = static_cast<u8>(0x40 | rex);
+        p += rex != 0;
+        p[0] = opcode;
+        p[1] = static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7));
+        p_ = p + 2;
+    }
     void plain_rm(u8 opcode, bool wide, unsigned reg, At m) {
         if (!reserve()) return;
         const unsigned rex = static_cast<unsigned>(wide) << 3 | (reg >> 3 & 1) << 2 | (m.base >> 3 & 1);
@@ -253,10 +267,15 @@ class Encoder {
         u32 at;  // of the rel32
         u32 label;
     };
-    void displacement_to(Label l) {
-        const u32 target = labels_[l.id];
-        if (target == ~u32{0}) fixups_.next() = {offset(), l.id};
-        imm32(target - (offset() + 4));
+    // The end of an instruction: at `p`, where the jump goes.
+    void displacement(u8* p, Label l) {
+        const u32 at = static_cast<u32>(p - begin_), target = labels_[l.id];
+        if (target == ~u32{0}) fixups_.next() = {at, l.id};
+        displacement(p, target - (at + 4));
+    }
+    void displacement(u8* p, u32 distance) {
+        store_le(p, distance);
+        p_ = p + 4;
     }
 
     ReusedList<u32> labels_;

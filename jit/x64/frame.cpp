@@ -93,15 +93,9 @@ void Translator::emit_block(u32 index) {
         ended = emit_insn();
         for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry->insn);
-        if (insn_stubs_ != stubs_.size()) {
-            const Label done = e_.label();
-            e_.bind(done);
-            for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
-                Stub& s = stubs_[k];
-                if (s.kind != Stub::miss && s.kind != Stub::stack_miss && s.kind != Stub::whole) continue;
-                s.done = done;
-                s.flags = flags_;
-            }
+        for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
+            stubs_[k].behind = e_.offset();
+            if (stubs_[k].kind <= Stub::whole) stubs_[k].flags = flags_;
         }
         if (n == attend_at_) {
             write_pointers();
@@ -399,7 +393,7 @@ void Translator::emit_stub(u32 number) {
                 flags_ = {};
                 flags_to_host();
             }
-            e_.jmp(s.done);
+            e_.jmp(s.behind);
             return;
         }
         case Stub::leave_for:

@@ -66,11 +66,12 @@ class Translator {
   private:
     // Code behind the region's main line.
     struct Stub {
+        // The first three go on behind the instruction.
         enum Kind : u8 {
             miss,
             stack_miss,
-            stack_range,
             whole,
+            stack_range,
             leave_for,
             poll,
             edge,
@@ -83,7 +84,7 @@ class Translator {
         } kind;
         Label here{};
         Label resume{};  // miss: where the host address is used; edge: target
-        Label done{};    // miss, whole: behind the instruction
+        u32 behind = 0;  // miss, whole: the instruction, in the code
         u32 site = 0;
         u64 rip = 0;
         FlagPlace flags{};       // at the stub; miss, whole: behind the instruction
