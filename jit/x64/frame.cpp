@@ -134,16 +134,17 @@ void Translator::emit_external_entry(u32 index) {
 }
 
 void Translator::emit_poll(const RegionBlock& b, u64 rip) {
-    Stub s{.kind = Stub::poll, .here = e_.label(), .rip = rip, .flags = flags_};
+    Stub& s = new_stub(Stub::poll);
+    s.rip = rip;
     e_.alu_imm(kCmp, kBudget, static_cast<i32>(b.need));
     e_.jcc(kL, s.here);
-    stubs_.push_back(s);
     flags_.host = false;
 }
 
 // Of a straddling instruction: is its second page the one that it was made from?
 void Translator::check_next_page(u64 rip) {
-    const Stub s{.kind = Stub::poll, .here = e_.label(), .rip = rip, .flags = flags_};
+    Stub& s = new_stub(Stub::poll);
+    s.rip = rip;
     e_.move_imm(RCX, static_cast<u32>(region_->next_linear >> 8));
     e_.alu(kAnd, RCX, in_state(s_.fetch_table + 8), false);
     e_.alu(kAdd, RCX, in_state(s_.fetch_table));
@@ -153,29 +154,39 @@ void Translator::check_next_page(u64 rip) {
     e_.move_imm(RAX, reinterpret_cast<u64>(region_->next_host));
     e_.alu(kCmp, RAX, at(RCX, 8));
     e_.jcc(kNE, s.here);
-    stubs_.push_back(s);
 }
 
 u32 Translator::new_site(unsigned size, bool write) {
-    sites_.push_back({.region = region_,
-                      .entry = &region_->insns[block_->first + index_],
-                      .rip = region_->rip_of(*entry_),
-                      .given_back = block_->count - index_,
-                      .size = static_cast<u8>(size),
-                      .write = write,
-                      .relies = hoist_,
-                      .x87 = x87_known_});
+    CallSite& site = sites_.emplace_back();
+    site.region = region_;
+    site.entry = &region_->insns[block_->first + index_];
+    site.rip = region_->rip_of(*entry_);
+    site.given_back = block_->count - index_;
+    site.size = static_cast<u8>(size);
+    site.write = write;
+    site.relies = hoist_;
+    site.x87 = x87_known_;
     return static_cast<u32>(sites_.size() - 1);
 }
 
+Translator::Stub& Translator::new_stub(Stub::Kind kind) {
+    Stub& s = stubs_.next();
+    s.kind = kind;
+    s.here = e_.label();
+    s.flags = flags_;
+    return s;
+}
+
+Translator::Stub& Translator::new_stub(Stub::Kind kind, u32 site) {
+    Stub& s = new_stub(kind);
+    s.site = site;
+    s.before = flags_;
+    s.pointers = pointers_;
+    return s;
+}
+
 Label Translator::whole_instead() {
-    const Stub s{.kind = Stub::whole,
-                 .here = e_.label(),
-                 .site = new_site(0, false),
-                 .before = flags_,
-                 .pointers = pointers_};
-    stubs_.push_back(s);
-    return s.here;
+    return new_stub(Stub::whole, new_site(0, false)).here;
 }
 
 void Translator::emit_interpret() {
@@ -295,21 +306,17 @@ void Translator::go_to_block(u32 target) {
 
 void Translator::branch_to(unsigned cond, u64 rip, u32 target) {
     if (target == kNoBlock) {
-        Stub s{.kind = Stub::leave_for, .here = e_.label(), .rip = rip, .flags = flags_};
-        e_.jcc(cond, s.here);
-        stubs_.push_back(s);
-        return;
+        Stub& s = new_stub(Stub::leave_for);
+        s.rip = rip;
+        return e_.jcc(cond, s.here);
     }
     const FlagPlace want = wanted_at(target);
     const bool fits = want.state ? flags_.state : flags_.host && !flags_.af_junk;
     if (fits) return e_.jcc(cond, block_labels_[target]);
-    Stub s{.kind = Stub::edge,
-           .here = e_.label(),
-           .resume = block_labels_[target],
-           .flags = flags_,
-           .wanted = want};
+    Stub& s = new_stub(Stub::edge);
+    s.resume = block_labels_[target];
+    s.wanted = want;
     e_.jcc(cond, s.here);
-    stubs_.push_back(s);
 }
 
 void Translator::leave_region(u64 rip, FlagPlace flags) {

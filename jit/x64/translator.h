@@ -136,6 +136,9 @@ class Translator {
                                       : static_cast<u16>(rip);
     }
     u32 new_site(unsigned size, bool write);
+    // Made in its place; what its kind does not need is anything.
+    Stub& new_stub(Stub::Kind kind);
+    Stub& new_stub(Stub::Kind kind, u32 site);  // where the instruction may be left
 
     // --- memory.cpp ---
     // Effective address without segment, cut to the address size, in RAX.
