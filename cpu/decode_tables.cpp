@@ -67,6 +67,7 @@ constexpr Entry make_entry(const InsnRow& row) {
     if (row.has(row_attr::prot)) a |= entry_attr::prot;
     if (row.has(row_attr::lahf_lm)) a |= entry_attr::lahf_lm;
     if (row.vex) a |= entry_attr::prot;
+    if (row.op == Op::NOP && row.map == OpcodeMap::one_byte) a |= entry_attr::b_xchg;
     if (row.prefix == MandatoryPrefix::f2 || row.prefix == MandatoryPrefix::f3) a |= entry_attr::mandatory;
     if (row.rex_w == 0 && !row.vex) a |= entry_attr::w_pair;
     for (const Operand& o : row.operands) {
@@ -134,10 +135,20 @@ constexpr void put(Tables& t, u16& slot, unsigned row) {
     t.slots[(slot & ~kByRm) + static_cast<unsigned>(r.rm)] = static_cast<u16>(row);
 }
 
+constexpr bool is_plain(const InsnRow& r, const Entry& e) {
+    constexpr unsigned kConditions = entry_attr::prot | entry_attr::check_reg | entry_attr::lahf_lm |
+                                     entry_attr::w_pair | entry_attr::b_xchg;
+    return r.map <= OpcodeMap::x0f && r.rm < 0 && r.feature == Feature::always &&
+           !(e.attributes & kConditions);
+}
+
 constexpr void fill_opcode(Tables& t, Node& node, const unsigned* rows, unsigned count) {
     bool by_prefix = false, by_reg = false;
+    node.plain = true;
     for (unsigned i = 0; i < count; ++i) {
         const InsnRow& r = kRows[rows[i]];
+        const bool prefixed = r.prefix != MandatoryPrefix::any && r.prefix != MandatoryPrefix::none;
+        if (!prefixed && !is_plain(r, t.entries[rows[i]])) node.plain = false;
         if (r.prefix != MandatoryPrefix::any) by_prefix = true;
         if (r.reg >= 0 || r.rm >= 0 || r.mod == ModConstraint::memory || r.mod == ModConstraint::reg)
             by_reg = true;
@@ -168,7 +179,7 @@ constexpr void fill_opcode(Tables& t, Node& node, const unsigned* rows, unsigned
 constexpr void fill_operand_sizes(Tables& t) {
     for (unsigned mode = 0; mode < 3; ++mode) {
         for (unsigned prefixes = 0; prefixes < 4; ++prefixes) {
-            const bool w = prefixes & 2, p66 = prefixes & 1;
+            const bool w = prefixes & 1, p66 = prefixes & 2;
             const u8 plain = mode == 0 ? (p66 ? 4 : 2) : (p66 ? 2 : 4);
             const u8 v = w ? 8 : plain;
             const u8 d64 = mode != 2 ? plain : w ? 8 : p66 ? 2 : 8;
@@ -182,7 +193,7 @@ constexpr void fill_operand_sizes(Tables& t) {
                                  d64,
                                  f64,
                                  f64};
-            for (unsigned rule = 0; rule < 9; ++rule) t.operand_sizes[rule][mode][prefixes] = sizes[rule];
+            for (unsigned rule = 0; rule < 9; ++rule) t.operand_sizes[mode][prefixes][rule] = sizes[rule];
         }
     }
 }

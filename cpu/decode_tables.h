@@ -21,7 +21,10 @@ enum class NodeKind : u8 {
 struct Node {
     u16 base = kInvalid;
     NodeKind kind = NodeKind::row;
+    // Its rows that need no prefix are in every processor and mode, and ask for nothing but operands.
+    bool plain = false;
 };
+static_assert(sizeof(Node) == 4);
 
 namespace vex_attr {
 inline constexpr u8 vvvv = 1 << 0;      // vvvv names an operand; else it must be 1111b
@@ -48,7 +51,7 @@ inline constexpr u16 opcode_reg = 1 << 11;  // register in the opcode's low bits
 inline constexpr u16 check_reg = 1 << 12;   // ModRM.reg names a segment, control or debug register
 inline constexpr u16 lahf_lm = 1 << 13;
 inline constexpr u16 rm_is_rax = 1 << 14;  // the other register of XCHG rAX
-inline constexpr u16 es_rdi = 1 << 15;
+inline constexpr u16 b_xchg = 1 << 15;     // NOP that is XCHG with REX.B
 }  // namespace entry_attr
 
 // What decode() needs of a row.
@@ -69,7 +72,7 @@ inline constexpr unsigned kVexMaps = 3;
 struct Tables {
     Node nodes[2][kOpcodeMaps][256];      // first: 64-bit code
     Node vex_nodes[2][kVexMaps][4][256];  // first: 64-bit code; third: VEX.W << 1 | VEX.L
-    u8 operand_sizes[9][3][4];  // Insn::osize by [OsizeRule][code size >> 1, 4 as 2][REX.W << 1 | 66h]
+    u8 operand_sizes[3][4][16];           // Insn::osize by [code size >> 2][66h << 1 | REX.W][OsizeRule]
     Entry entries[kMaxRows];
     u16 slots[kMaxSlots];
     unsigned slots_used = 0;

@@ -1,6 +1,8 @@
 #include "cpu/decoder.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "base/bits.h"
 #include "cpu/decode_tables.h"
@@ -10,7 +12,10 @@ namespace {
 
 using namespace decode_tables;
 
-constexpr unsigned kMaxLength = 15;
+constexpr u8 kMaxLength = 15;
+// How far is looked when all prefixes, the longest opcode, ModRM, SIB, a displacement and the longest
+// immediate come together.
+constexpr std::size_t kRoom = kMaxLength + 3 + 2 + 4 + 8;
 
 // Base and index of 16-bit ModRM.rm (SDM vol. 2A table 2-1).
 constexpr struct {
@@ -18,227 +23,244 @@ constexpr struct {
 } kAddress16[8] = {{rbx, rsi},         {rbx, rdi},         {rbp, rsi},         {rbp, rdi},
                    {rsi, kNoRegister}, {rdi, kNoRegister}, {rbp, kNoRegister}, {rbx, kNoRegister}};
 
-enum RexBit : u8 { rex_b = 1, rex_x = 2, rex_r = 4, rex_w = 8 };
+enum RexBit : u8 { rex_b = 1, rex_x = 2, rex_r = 4, rex_w = 8, rex_present = 0x40 };
 
+// The flag that an instruction gets from each byte that can be a prefix.
+constexpr std::array<u16, 256> kPrefixes = [] {
+    std::array<u16, 256> flags{};
+    for (const u8 seg : {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65}) flags[seg] = insn_flag::seg_override;
+    for (unsigned rex = 0x40; rex < 0x50; ++rex) flags[rex] = insn_flag::rex;
+    flags[0x66] = insn_flag::opsize;
+    flags[0x67] = insn_flag::addrsize;
+    flags[0xF0] = insn_flag::lock;
+    flags[0xF2] = insn_flag::repne;
+    flags[0xF3] = insn_flag::rep;
+    return flags;
+}();
+
+// Bits that mean the same in two words are moved: to ask for each would be a branch.
+static_assert(insn_flag::rex_w == rex_w << 2 && insn_flag::rex == rex_present << 4);
+static_assert(insn_flag::modrm == entry_attr::modrm && insn_flag::ends_block == entry_attr::ends_block << 2);
+static_assert((insn_flag::rex_w | insn_flag::opsize) == 3 << 5, "the second index of operand_sizes");
+static_assert((insn_flag::rep | insn_flag::repne) == 3 << 3 && insn_flag::rep < insn_flag::repne);
+constexpr unsigned kRepeat = insn_flag::rep | insn_flag::repne;
+
+constexpr Insn kBlank{};
+
+// Takes the bytes as they come: for too few, see decode_padded().
 class Decoder {
   public:
-    // Works in `out` itself: fields written one by one and then copied as a whole would stall.
-    Decoder(std::span<const u8> code, DecodeMode mode, Insn& out)
-        : start_(code.data()),
-          p_(code.data()),
-          end_(code.data() + std::min<std::size_t>(code.size(), kMaxLength)),
-          mode_(mode),
-          insn_(out) {}
+    // `code` has kRoom bytes at least. Works in `out` itself: fields written one by one and then copied as a
+    // whole would stall.
+    Decoder(const u8* code, const DecodeMode& mode, Insn& out)
+        : start_(code), p_(code), mode_(mode), code64_(mode.code_size == 8), insn_(out) {}
 
-    DecodeStatus run() {
+    [[gnu::always_inline]] DecodeStatus run() {
         insn_ = Insn{};
         const DecodeStatus status = decode();
-        insn_.length = static_cast<u8>(p_ - start_);
-        if (status == DecodeStatus::truncated && p_ - start_ >= static_cast<std::ptrdiff_t>(kMaxLength)) {
+        if (p_ > start_ + kMaxLength) [[unlikely]] {
+            insn_ = Insn{};
+            insn_.length = kMaxLength;
             return DecodeStatus::too_long;
         }
+        insn_.flags = static_cast<u16>(flags_);
+        insn_.length = static_cast<u8>(p_ - start_);
         return status;
     }
 
+    // What most code is made of: no prefix but REX, and a row that is always there. False: it is not that.
+    [[gnu::always_inline]] bool run_plain() {
+        std::memcpy(&insn_, &kBlank, sizeof insn_);  // padding too: in whole words
+        opcode_ = *p_++;
+        if (code64_ && (opcode_ & 0xF0) == 0x40) {
+            rex_ = opcode_;
+            flags_ = flags_of_rex();
+            opcode_ = *p_++;
+        }
+        const auto& maps = tables.nodes[code64_];
+        Node node = maps[0][opcode_];
+        if (!node.plain) {
+            if (opcode_ != 0x0F) return false;
+            opcode_ = *p_++;
+            node = maps[1][opcode_];
+            if (!node.plain) return false;
+        }
+        const unsigned row = look_up(node, 0);
+        if (row == kInvalid) return false;
+        insn_.asize = mode_.code_size;
+        take_operands(row);
+        insn_.flags = static_cast<u16>(flags_);
+        insn_.length = static_cast<u8>(p_ - start_);
+        return true;
+    }
+
   private:
-    DecodeStatus decode() {
-        if (!prefixes()) return DecodeStatus::truncated;
+    [[gnu::always_inline]] DecodeStatus decode() {
+        opcode_ = prefixes();
         insn_.asize = address_size();
-        bool vex = false;
-        if ((opcode_ & 0xFE) == 0xC4) [[unlikely]] {
-            if (p_ == end_) return DecodeStatus::truncated;
-            vex = mode_.code_size == 8 || *p_ >= 0xC0;  // else LES, LDS
-        }
-        const DecodeStatus found = vex ? find_vex_row() : find_row();
-        if (found != DecodeStatus::ok) return found;
-
-        const Entry& e = tables.entries[insn_.row];
-        const unsigned a = e.attributes;
-        insn_.op = e.op;
-        insn_.opcode = opcode_;
-        insn_.cond = opcode_ & 15;
-        insn_.osize = tables.operand_sizes[static_cast<unsigned>(e.osize)][mode_.code_size >> 2]
-                                          [(rex_ & rex_w) >> 2 | static_cast<unsigned>(opsize_)];
-        if (a & entry_attr::modrm) {
-            if (!operands_of_modrm(a)) return DecodeStatus::truncated;
-        } else if (a & entry_attr::opcode_reg) {
-            unsigned r = (opcode_ & 7u) | (rex_ & rex_b) << 3;
-            if (a & entry_attr::byte_reg) r = byte_register(r);
-            insn_.reg = static_cast<u8>(r);
-            insn_.rm = a & entry_attr::rm_is_rax ? u8{rax} : insn_.reg;
-            insn_.seg = segment(Seg::ds);
-        } else {
-            insn_.seg = segment(Seg::ds);
-        }
-        if (e.immediate != Immediate::none && !immediate(e.immediate)) return DecodeStatus::truncated;
-
-        if (vex && !vex_operands(e.vex)) return DecodeStatus::invalid;
-        u16 f = insn_.flags;
-        if (rep_ && !(a & entry_attr::mandatory)) f |= rep_ == 2 ? insn_flag::rep : insn_flag::repne;
-        if (a & entry_attr::ends_block) f |= insn_flag::ends_block;
-        insn_.flags = f;
-
-        if ((f & insn_flag::lock) && (!(a & entry_attr::lock) || !(f & insn_flag::memory)))
+        unsigned row;
+        if (!find_row(row)) {
+            flags_ &= ~kRepeat;
             return DecodeStatus::invalid;
-        if ((a & entry_attr::prot) && !mode_.descriptors) return DecodeStatus::invalid;
-        if ((a & entry_attr::check_reg) && !special_register_exists()) return DecodeStatus::invalid;
+        }
+        take_operands(row);
+        const Entry& e = tables.entries[row];
+        if (e.attributes & entry_attr::mandatory) flags_ &= ~kRepeat;
+        constexpr unsigned kConditions = entry_attr::prot | entry_attr::check_reg;
+        if ((e.attributes & kConditions) | (flags_ & (insn_flag::lock | insn_flag::vex))) return check(e);
         return DecodeStatus::ok;
     }
 
-    bool prefixes() {
-        u16 f = 0;
+    [[gnu::always_inline]] void take_operands(unsigned row) {
+        const Entry& e = tables.entries[row];
+        const unsigned a = e.attributes;
+        insn_.row = static_cast<u16>(row);
+        insn_.op = e.op;
+        insn_.opcode = static_cast<u8>(opcode_);
+        insn_.cond = static_cast<u8>(opcode_ & 15);
+        insn_.osize =
+            tables.operand_sizes[mode_.code_size >> 2][flags_ >> 5 & 3][static_cast<unsigned>(e.osize)];
+        if (a & entry_attr::modrm) {
+            operands_of_modrm(a);
+        } else {
+            insn_.seg = segment(Seg::ds);
+            if (a & entry_attr::opcode_reg) register_in_opcode(a);
+        }
+        if (e.immediate != Immediate::none) immediate(e.immediate);
+        flags_ |= (a & entry_attr::modrm) | (a & entry_attr::ends_block) << 2;
+    }
+
+    DecodeStatus check(const Entry& e) {
+        const unsigned a = e.attributes;
+        const bool exists =
+            (!(flags_ & insn_flag::vex) || vex_operands(e.vex)) &&
+            (!(flags_ & insn_flag::lock) || ((a & entry_attr::lock) && (flags_ & insn_flag::memory))) &&
+            (!(a & entry_attr::prot) || mode_.descriptors) &&
+            (!(a & entry_attr::check_reg) || special_register_exists());
+        return exists ? DecodeStatus::ok : DecodeStatus::invalid;
+    }
+
+    // The first byte of the opcode.
+    [[gnu::always_inline]] unsigned prefixes() {
         for (;;) {
-            if (p_ == end_) return false;
             const u8 b = *p_++;
-            switch (b) {
-                case 0x66:
-                    opsize_ = true;
-                    f |= insn_flag::opsize;
-                    break;
-                case 0x67:
-                    f |= insn_flag::addrsize;
-                    break;
-                case 0xF0:
-                    f |= insn_flag::lock;
-                    break;
-                case 0xF2:
-                    rep_ = 3;
-                    break;
-                case 0xF3:
-                    rep_ = 2;
-                    break;
-                case 0x26:
-                case 0x2E:
-                case 0x36:
-                case 0x3E:
-                    // ES, CS, SS and DS mean nothing in 64-bit code, not even against an earlier FS or GS.
-                    if (mode_.code_size != 8) {
-                        override_ = static_cast<Seg>(b >> 3 & 3);
-                        f |= insn_flag::seg_override;
-                    }
-                    break;
-                case 0x64:
-                case 0x65:
-                    override_ = b == 0x64 ? Seg::fs : Seg::gs;
-                    f |= insn_flag::seg_override;
-                    break;
-                default:
-                    if ((b & 0xF0) == 0x40 && mode_.code_size == 8) {
-                        rex_ = b;
-                        continue;
-                    }
-                    opcode_ = b;
-                    if (rex_) f |= insn_flag::rex | (rex_ & rex_w ? insn_flag::rex_w : 0);
-                    insn_.flags = f;
-                    return true;
+            const unsigned flag = kPrefixes[b];
+            if (flag == 0 || (flag == insn_flag::rex && !code64_) || p_ > start_ + kMaxLength) {
+                flags_ |= flags_of_rex();
+                return b;
             }
-            rex_ = 0;  // a REX that is not the last prefix is ignored
+            if (flag == insn_flag::rex) {
+                rex_ = b;
+            } else {
+                rex_ = 0;  // a REX that is not the last prefix is ignored
+                legacy_prefix(b, flag);
+            }
         }
     }
 
+    unsigned flags_of_rex() const { return (rex_ & rex_w) << 2 | (rex_ & rex_present) << 4; }
+
+    void legacy_prefix(u8 b, unsigned flag) {
+        if (flag & kRepeat) flags_ &= ~kRepeat;  // the last one counts
+        if (flag == insn_flag::seg_override) {
+            // ES, CS, SS and DS mean nothing in 64-bit code, not even against an earlier FS or GS.
+            if (b < 0x64 && code64_) return;
+            override_ = b == 0x64 ? Seg::fs : b == 0x65 ? Seg::gs : static_cast<Seg>(b >> 3 & 3);
+        }
+        flags_ |= flag;
+    }
+
     u8 address_size() const {
-        if (!(insn_.flags & insn_flag::addrsize)) return mode_.code_size;
+        if (!(flags_ & insn_flag::addrsize)) return mode_.code_size;
         return mode_.code_size == 4 ? 2 : 4;
     }
 
     // A ModRM byte that made the choice is among the bytes looked at.
-    DecodeStatus invalid(Node node) {
+    bool no_row(Node node) {
         if (node.kind != NodeKind::row && node.kind != NodeKind::prefix) ++p_;
-        return DecodeStatus::invalid;
+        return false;
     }
 
-    DecodeStatus find_row() {
+    // False: #UD.
+    [[gnu::always_inline]] bool find_row(unsigned& row) {
         unsigned map = 0;
         if (opcode_ == 0x0F) {
-            if (p_ == end_) return DecodeStatus::truncated;
             opcode_ = *p_++;
             map = 1;
             if (opcode_ == 0x38 || opcode_ == 0x3A) {
                 map = opcode_ == 0x38 ? 2 : 3;
-                if (p_ == end_) return DecodeStatus::truncated;
                 opcode_ = *p_++;
             }
         }
-        const Node node = tables.nodes[mode_.code_size >> 3][map][opcode_];
-        unsigned row = node.base;
-        if (node.kind != NodeKind::row && !look_up(node, rep_ ? rep_ : static_cast<unsigned>(opsize_), row)) {
-            return DecodeStatus::truncated;
+        const Node node = tables.nodes[code64_][map][opcode_];
+        row = look_up(node, flags_ & kRepeat ? 1 + (flags_ >> 3 & 3) : flags_ >> 6 & 1);
+        if (row == kInvalid) [[unlikely]] {
+            // In the place of LES and LDS where they would have no memory operand, or do not exist.
+            return map == 0 && (opcode_ & 0xFE) == 0xC4 ? find_vex_row(row) : no_row(node);
         }
-        if (row == kInvalid) return invalid(node);
-        const Entry* e = &tables.entries[row];
-        if ((e->attributes & entry_attr::w_pair) && (rex_ & rex_w)) e = &tables.entries[++row];
-        if (e->op == Op::NOP && opcode_ == 0x90 && map == 0 && (rex_ & rex_b)) row = tables.row_xchg;
-        if (!(mode_.features >> static_cast<unsigned>(e->feature) & 1)) [[unlikely]] {
-            if (e->op == Op::TZCNT)
-                row = tables.row_bsf;
-            else if (e->op == Op::LZCNT)
-                row = tables.row_bsr;
-            else
-                return invalid(node);
+        const unsigned a = tables.entries[row].attributes;
+        constexpr unsigned kSpecial = entry_attr::w_pair | entry_attr::b_xchg | entry_attr::lahf_lm;
+        if (a & kSpecial) [[unlikely]] {
+            if ((a & entry_attr::w_pair) && (rex_ & rex_w)) ++row;
+            if ((a & entry_attr::b_xchg) && (rex_ & rex_b)) row = tables.row_xchg;
+            if ((a & entry_attr::lahf_lm) && code64_ && !has(Feature::lahf_lm)) return no_row(node);
         }
-        if ((e->attributes & entry_attr::lahf_lm) && mode_.code_size == 8 &&
-            !(mode_.features >> static_cast<unsigned>(Feature::lahf_lm) & 1)) {
-            return invalid(node);
-        }
-        insn_.row = static_cast<u16>(row);
-        return DecodeStatus::ok;
-    }
-
-    // False: the ModRM byte is missing.
-    [[gnu::always_inline]] bool look_up(Node node, unsigned prefix, unsigned& row) const {
-        if (node.kind == NodeKind::prefix) {
-            row = tables.slots[row + prefix];
+        if (has(tables.entries[row].feature)) [[likely]]
             return true;
-        }
-        if (p_ == end_) return false;
-        const unsigned modrm = *p_;
-        const unsigned mod_reg = (modrm >> 3 & 7) | (modrm >= 0xC0 ? 8 : 0);
-        row = tables.slots[row + mod_reg + (node.kind == NodeKind::full ? prefix * 16 : 0)];
-        if ((row & kByRm) && row != kInvalid) row = tables.slots[(row & ~unsigned{kByRm}) + (modrm & 7)];
+        const Op op = tables.entries[row].op;
+        if (op != Op::TZCNT && op != Op::LZCNT) return no_row(node);
+        row = op == Op::TZCNT ? tables.row_bsf : tables.row_bsr;
         return true;
     }
 
+    bool has(Feature feature) const { return mode_.features >> static_cast<unsigned>(feature) & 1; }
+
+    // The row, or kInvalid.
+    [[gnu::always_inline]] unsigned look_up(Node node, unsigned prefix) const {
+        if (node.kind == NodeKind::row) return node.base;
+        if (node.kind == NodeKind::prefix) return tables.slots[node.base + prefix];
+        const unsigned modrm = *p_;
+        const unsigned mod_reg = (modrm >> 3 & 7) | (modrm >= 0xC0 ? 8 : 0);
+        const unsigned row =
+            tables.slots[node.base + mod_reg + (node.kind == NodeKind::full ? prefix * 16 : 0)];
+        const bool by_rm = (row & kByRm) && row != kInvalid;
+        return by_rm ? tables.slots[(row & ~unsigned{kByRm}) + (modrm & 7)] : row;
+    }
+
     // Behind C4 or C5 (SDM vol. 2A 2.3.5).
-    DecodeStatus find_vex_row() {
-        if (rep_ || opsize_ || rex_ || (insn_.flags & insn_flag::lock) || !mode_.descriptors) {
+    bool find_vex_row(unsigned& row) {
+        constexpr unsigned kForbidden = kRepeat | insn_flag::opsize | insn_flag::lock | insn_flag::rex;
+        if ((flags_ & kForbidden) || !mode_.descriptors) {
             ++p_;  // that it is VEX shows in the next byte
-            return DecodeStatus::invalid;
+            return false;
         }
         const bool three = opcode_ == 0xC4;
-        if (end_ - p_ < (three ? 3 : 2)) {
-            p_ = end_;
-            return DecodeStatus::truncated;
-        }
         const unsigned first = *p_++, last = three ? *p_++ : first;
         const unsigned map = three ? first & 31 : 1, w = three ? last >> 7 : 0, l = last >> 2 & 1;
         opcode_ = *p_++;
-        if (map == 0 || map > kVexMaps) return DecodeStatus::invalid;
-        const bool code64 = mode_.code_size == 8;
+        if (map == 0 || map > kVexMaps) return false;
         vvvv_ = static_cast<u8>(~last >> 3 & 15);
-        if (code64) rex_ = static_cast<u8>((three ? ~first >> 5 & 7 : ~first >> 5 & 4) | w << 3);
-        insn_.flags |= insn_flag::vex | (l ? insn_flag::vex_l : 0) | (rex_ & rex_w ? insn_flag::rex_w : 0);
+        if (code64_) rex_ = (three ? ~first >> 5 & 7 : ~first >> 5 & 4) | w << 3;
+        flags_ |= insn_flag::vex | (l ? insn_flag::vex_l : 0) | (rex_ & rex_w) << 2;
 
-        const Node node = tables.vex_nodes[code64][map - 1][w << 1 | l][opcode_];
-        unsigned row = node.base;
-        if (node.kind != NodeKind::row && !look_up(node, last & 3, row)) return DecodeStatus::truncated;
-        if (row == kInvalid) return invalid(node);
-        if (!(mode_.features >> static_cast<unsigned>(tables.entries[row].feature) & 1)) return invalid(node);
-        insn_.row = static_cast<u16>(row);
-        return DecodeStatus::ok;
+        const Node node = tables.vex_nodes[code64_][map - 1][w << 1 | l][opcode_];
+        row = look_up(node, last & 3);
+        return (row != kInvalid && has(tables.entries[row].feature)) || no_row(node);
     }
 
     // Once all else is there. False: #UD.
     bool vex_operands(u8 a) {
         if (!(a & vex_attr::vvvv) && vvvv_ != 0) return false;
-        if (mode_.code_size != 8) {
+        if (!code64_) {
             vvvv_ &= 7;
             if (a & vex_attr::register4) insn_.imm &= 0x7F;
         }
+        const bool sib = (insn_.vvvv & 7) == 4;
         insn_.vvvv = vvvv_;
-        if (a & vex_attr::ignore_l) insn_.flags &= static_cast<u16>(~insn_flag::vex_l);
+        if (a & vex_attr::ignore_l) flags_ &= ~unsigned{insn_flag::vex_l};
         if (!(a & vex_attr::vsib)) return true;
-        if (!sib_ || insn_.asize == 2) return false;
-        insn_.index = vector_index_;
+        if (!sib || insn_.asize == 2) return false;
+        if (insn_.index == kNoRegister) insn_.index = 4;  // what is no index is a vector register like others
         // Destination, index and mask must be three registers (SDM vol. 2C VPGATHERDD).
         return insn_.reg != insn_.index && insn_.reg != vvvv_ && insn_.index != vvvv_;
     }
@@ -246,14 +268,17 @@ class Decoder {
     // Without REX, byte registers 4-7 are AH, CH, DH, BH.
     unsigned byte_register(unsigned r) const { return !rex_ && r >= 4 ? kHighByte + r - 4 : r; }
 
-    Seg segment(Seg by_default) const {
-        return insn_.flags & insn_flag::seg_override ? override_ : by_default;
+    Seg segment(Seg by_default) const { return flags_ & insn_flag::seg_override ? override_ : by_default; }
+
+    [[gnu::always_inline]] void register_in_opcode(unsigned a) {
+        unsigned r = (opcode_ & 7u) | (rex_ & rex_b) << 3;
+        if (a & entry_attr::byte_reg) r = byte_register(r);
+        insn_.reg = static_cast<u8>(r);
+        insn_.rm = a & entry_attr::rm_is_rax ? u8{rax} : insn_.reg;
     }
 
-    bool operands_of_modrm(unsigned a) {
-        if (p_ == end_) return false;
+    [[gnu::always_inline]] void operands_of_modrm(unsigned a) {
         const unsigned modrm = *p_++;
-        insn_.flags |= insn_flag::modrm;
         insn_.vvvv = static_cast<u8>(modrm);
         unsigned reg = (modrm >> 3 & 7) | (rex_ & rex_r) << 1;
         if (a & (entry_attr::byte_reg | entry_attr::narrow_reg)) {
@@ -267,83 +292,69 @@ class Decoder {
             }
             insn_.rm = static_cast<u8>(rm);
             insn_.seg = segment(Seg::ds);
-            return true;
+            return;
         }
-        insn_.flags |= insn_flag::memory;
-        return insn_.asize == 2 ? address16(modrm) : address32(modrm);
+        flags_ |= insn_flag::memory;
+        insn_.asize == 2 ? address16(modrm) : address32(modrm);
     }
 
-    bool address16(unsigned modrm) {
+    void address16(unsigned modrm) {
         const unsigned mod = modrm >> 6, rm = modrm & 7;
         if (mod == 0 && rm == 6) {
             insn_.seg = segment(Seg::ds);
-            return take_disp<i16>();
+            insn_.disp = take<i16>();
+            return;
         }
         insn_.base = kAddress16[rm].base;
         insn_.index = kAddress16[rm].index;
         insn_.seg = segment(insn_.base == rbp ? Seg::ss : Seg::ds);
-        return mod == 0 || (mod == 1 ? take_disp<i8>() : take_disp<i16>());
+        if (mod != 0) insn_.disp = mod == 1 ? take<i8>() : take<i16>();
     }
 
-    bool address32(unsigned modrm) {
+    [[gnu::always_inline]] void address32(unsigned modrm) {
         const unsigned mod = modrm >> 6;
         unsigned base = modrm & 7;
         if (base == 4) {
-            if (p_ == end_) return false;
             const unsigned sib = *p_++;
             const unsigned index = (sib >> 3 & 7) | (rex_ & rex_x) << 2;
             insn_.scale = static_cast<u8>(sib >> 6);
-            sib_ = true;
-            vector_index_ = static_cast<u8>(index);
             if (index != 4) insn_.index = static_cast<u8>(index);
             base = sib & 7;
-            if (base == 5 && mod == 0) {
-                insn_.seg = segment(Seg::ds);
-                return take_disp<i32>();
-            }
-        } else if (base == 5 && mod == 0) {
-            if (mode_.code_size == 8) insn_.base = kRip;
+        }
+        if (base == 5 && mod == 0) {
+            if (code64_ && (modrm & 7) == 5) insn_.base = kRip;
             insn_.seg = segment(Seg::ds);
-            return take_disp<i32>();
+            insn_.disp = take<i32>();
+            return;
         }
         base |= (rex_ & rex_b) << 3;
         insn_.base = static_cast<u8>(base);
         insn_.seg = segment(base == rsp || base == rbp ? Seg::ss : Seg::ds);
-        return mod == 0 || (mod == 1 ? take_disp<i8>() : take_disp<i32>());
+        if (mod != 0) insn_.disp = mod == 1 ? take<i8>() : take<i32>();
     }
 
     template <class T>
-    bool take_disp() {
-        T d;
-        if (!take(d)) return false;
-        insn_.disp = d;
-        return true;
+    T take() {
+        const T v = load_le<T>(p_);
+        p_ += sizeof(T);
+        return v;
     }
 
     // Sign-extends when T is signed.
     template <class T>
-    bool take_imm() {
-        T v;
-        if (!take(v)) return false;
-        insn_.imm = static_cast<u64>(static_cast<i64>(v));
-        return true;
+    void take_imm() {
+        insn_.imm = static_cast<u64>(static_cast<i64>(take<T>()));
     }
 
-    template <class T>
-    bool take(T& value) {
-        if (static_cast<std::size_t>(end_ - p_) < sizeof(T)) {
-            p_ = end_;
-            return false;
-        }
-        value = load_le<T>(p_);
-        p_ += sizeof(T);
-        return true;
+    // Of `size` bytes, zero-extended.
+    void take_imm(unsigned size) {
+        size == 2 ? take_imm<u16>() : size == 4 ? take_imm<u32>() : take_imm<u64>();
     }
 
-    bool immediate(Immediate kind) {
+    [[gnu::always_inline]] void immediate(Immediate kind) {
         switch (kind) {
             case Immediate::none:
-                return true;
+                return;
             case Immediate::ib:
                 return take_imm<u8>();
             case Immediate::ibs:
@@ -355,23 +366,22 @@ class Decoder {
             case Immediate::jz:
                 return insn_.osize == 2 ? take_imm<i16>() : take_imm<i32>();
             case Immediate::iv:
-                return insn_.osize == 2   ? take_imm<u16>()
-                       : insn_.osize == 4 ? take_imm<u32>()
-                                          : take_imm<u64>();
+                return take_imm(insn_.osize);
             case Immediate::moffs:
-                insn_.flags |= insn_flag::memory;
-                return insn_.asize == 2   ? take_imm<u16>()
-                       : insn_.asize == 4 ? take_imm<u32>()
-                                          : take_imm<u64>();
+                flags_ |= insn_flag::memory;
+                return take_imm(insn_.asize);
             case Immediate::ap:
-                return (insn_.osize == 2 ? take_imm<u16>() : take_imm<u32>()) && take_disp<u16>();
+                take_imm(insn_.osize == 2 ? 2 : 4);
+                insn_.disp = take<u16>();
+                return;
             case Immediate::iw_ib:
-                return take_imm<u16>() && take_disp<u8>();
+                take_imm<u16>();
+                insn_.disp = take<u8>();
+                return;
             case Immediate::one:
                 insn_.imm = 1;
-                return true;
+                return;
         }
-        return false;
     }
 
     // SDM vol. 2B MOV: CS cannot be loaded, there are CR0, 2, 3, 4 and 8 and DR0 to DR7.
@@ -391,23 +401,38 @@ class Decoder {
 
     const u8* start_;
     const u8* p_;
-    const u8* end_;
-    DecodeMode mode_;
+    const DecodeMode& mode_;
+    const unsigned code64_;
     Insn& insn_;
-    u8 opcode_ = 0;
-    u8 rex_ = 0;
-    u8 rep_ = 0;  // 2: F3, 3: F2, as in MandatoryPrefix
-    bool opsize_ = false;
-    bool sib_ = false;
-    u8 vector_index_ = 0;  // with SIB: the index as the number of a vector register
+    unsigned flags_ = 0;  // Insn::flags in the making
+    unsigned opcode_ = 0;
+    unsigned rex_ = 0;
     u8 vvvv_ = 0;
     Seg override_ = Seg::ds;
 };
 
+[[gnu::noinline]] DecodeStatus decode_any(const u8* code, const DecodeMode& mode, Insn& out) {
+    return Decoder(code, mode, out).run();
+}
+
+// What is behind its end has no part in an instruction that ends before.
+[[gnu::noinline]] DecodeStatus decode_padded(std::span<const u8> code, const DecodeMode& mode, Insn& out) {
+    std::array<u8, kRoom> padded{};
+    std::ranges::copy(code, padded.begin());
+    const DecodeStatus status = decode(padded, mode, out);
+    if (out.length <= code.size()) return status;
+    out = Insn{};
+    out.length = static_cast<u8>(code.size());
+    return DecodeStatus::truncated;
+}
+
 }  // namespace
 
 DecodeStatus decode(std::span<const u8> code, DecodeMode mode, Insn& out) {
-    return Decoder(code, mode, out).run();
+    if (code.size() < kRoom) [[unlikely]]
+        return decode_padded(code, mode, out);
+    if (mode.code_size != 2 && Decoder(code.data(), mode, out).run_plain()) return DecodeStatus::ok;
+    return decode_any(code.data(), mode, out);
 }
 
 }  // namespace mynah

@@ -35,6 +35,7 @@ class RegionFinder::Search {
           page_(page),
           decode_mode_(decode_mode),
           mode_(mode),
+          code_end_(mode.code_size == 8 ? ~u64{0} : u64{1} << (8 * mode.code_size)),
           at_(scratch.at_),
           number_(scratch.number_),
           leaders_(scratch.leaders_),
@@ -86,12 +87,15 @@ class RegionFinder::Search {
                 // Reached on two ways.
                 mark(offset, false);
                 if (any_shadow_ && shadows(found_.back().insn) && end_of(found_.back()) == offset)
-                    found_.push_back(Entry{found_[at_[offset]]});
+                    found_.push_back(found_[at_[offset]]);
                 return;
             }
             if (found_.size() >= kMaxRegionInstructions) return;
+            Entry& e = found_.next();
+            e.step = nullptr;
+            e.slow = nullptr;
             // Made where it stays: a copy would wait for all that was just written.
-            Entry& e = found_.emplace_back();
+            const Insn& i = e.insn;
             const DecodeStatus status = decode({page_ + offset, kPageSize - offset}, decode_mode_, e.insn);
             if (status == DecodeStatus::truncated) return found_.pop_back();
             if (status != DecodeStatus::ok) {
@@ -99,28 +103,25 @@ class RegionFinder::Search {
                 e.insn.op = Op::INVALID;
                 select_step(e, status, Site{.stack_size = mode_.stack_size, .in_page = false});
             }
-            const u32 end = offset + e.insn.length;
+            const u32 end = offset + i.length;
             // IP can wrap inside the page when CS is not aligned.
-            if (mode_.code_size != 8 && region_.page_rip + end > u64{1} << (8 * mode_.code_size))
-                return found_.pop_back();
+            if (region_.page_rip + end > code_end_) return found_.pop_back();
             e.offset = static_cast<u16>(offset);
             at_[offset] = static_cast<u16>(found_.size() - 1);
-            const Insn& i = e.insn;
-            any_shadow_ |= shadows(i);
-            const bool last = ends(i);
-            if (last && mode_.unspanned) return;
-            if (last && status == DecodeStatus::ok && direct_branch(i.op)) {
+            if (!ends(i)) {
+                any_shadow_ |= shadows(i);
+                offset = end;
+                continue;
+            }
+            if (status != DecodeStatus::ok || mode_.unspanned) return;
+            if (direct_branch(i.op)) {
                 u32 target;
                 if (target_in_page(end, i, target) && i.op != Op::CALL) {
                     mark(target, false);
                     work_.push_back(target);
                 }
             }
-            if (!last) {
-                offset = end;
-                continue;
-            }
-            if (status != DecodeStatus::ok || never_falls_through(i) || end >= kPageSize) return;
+            if (never_falls_through(i) || end >= kPageSize) return;
             mark(end, i.op == Op::CALL || i.op == Op::CALL_IND);
             offset = end;
         }
@@ -129,7 +130,7 @@ class RegionFinder::Search {
     // The instruction behind STI is of its block, and once more of the one that it leads: interrupts wait for
     // it. What follows it leads a block as well.
     void extend_shadows() {
-        for (size_t n = 0; n + 1 < found_.size(); ++n) {
+        for (u32 n = 0; n + 1 < found_.size(); ++n) {
             const Entry& next = found_[n + 1];
             if (!shadows(found_[n].insn) || next.offset != end_of(found_[n]) || !leads(next.offset)) continue;
             const u32 behind = end_of(next);
@@ -154,6 +155,8 @@ class RegionFinder::Search {
         };
         region_.insns.assign(found_.begin(), found_.end());
         region_.blocks.resize(marked_.size());
+        Entry* const begin = region_.insns.data();
+        const Entry* const end = begin + region_.insns.size();
         RegionBlock* block = region_.blocks.data();
         for (const u32 start : marked_) {
             RegionBlock& b = *block++;
@@ -162,17 +165,15 @@ class RegionFinder::Search {
             b.external = external_[start];
             // Instructions that follow each other were found one after the other, or the second leads a
             // block.
-            u32 offset = start;
-            bool more = true;
-            while (more) {
-                Entry& e = region_.insns[b.first + b.count];
-                e.index = static_cast<u16>(b.count++);
-                offset += e.insn.length;
-                const u32 next = b.first + b.count;
-                more = next < region_.insns.size() && region_.insns[next].offset == offset &&
-                       (!leads(offset) || shadows(e.insn));
-            }
-            const Insn& i = region_.insns[b.first + b.count - 1].insn;
+            u32 offset = start, count = 0;
+            Entry* e = begin + b.first;
+            do {
+                e->index = static_cast<u16>(count++);
+                offset += e->insn.length;
+                ++e;
+            } while (e != end && e->offset == offset && (!leads(offset) || shadows(e[-1].insn)));
+            b.count = count;
+            const Insn& i = e[-1].insn;
             const bool ended = ends(i);
             b.end = static_cast<u16>(offset);
             const bool falls = !ended || !never_falls_through(i);
@@ -253,11 +254,12 @@ class RegionFinder::Search {
     const u8* page_;
     const DecodeMode& decode_mode_;
     const ModeBits& mode_;
+    const u64 code_end_;
     std::array<u16, kPageSize>& at_;
     std::array<u16, kPageSize>& number_;
     std::array<u64, kPageSize / 64>& leaders_;
     std::bitset<kPageSize>& external_;
-    std::vector<Entry>& found_;
+    ReusedList<Entry>& found_;
     std::vector<u32>& marked_;
     std::vector<u32>& work_;
     std::vector<u8>& state_;
@@ -349,11 +351,6 @@ bool names_written(const Insn& i, unsigned g) {
     const auto is = [g](unsigned n) { return n % kHighByte == g; };
     return (w.reg && is(i.reg)) || (w.rm && !i.memory() && is(i.rm)) || (w.vvvv && i.vvvv == g) ||
            (w.fixed >> g & 1);
-}
-
-bool ends_block(const Insn& i) {
-    // A repeated string instruction retires more than one, so a block can't count behind it.
-    return i.op == Op::INVALID || i.has(insn_flag::ends_block | insn_flag::rep | insn_flag::repne);
 }
 
 const Entry& select(Region& region, Entry& e) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/reused_list.h"
 #include "jit/region.h"
 
 namespace mynah {
@@ -25,7 +26,7 @@ class RegionFinder {
     std::array<u16, kPageSize> number_;          // block by offset, where one begins
     std::array<u64, kPageSize / 64> leaders_{};  // bits: where blocks begin
     std::bitset<kPageSize> external_;            // those that may be entered from outside
-    std::vector<Entry> found_;                   // in the order of their finding
+    ReusedList<Entry> found_;                    // in the order of their finding
     std::vector<u32> marked_;                    // offsets of blocks, in order
     std::vector<u32> work_;
     // Of a walk over blocks.
@@ -46,8 +47,11 @@ bool straddling_region(Region& region, std::span<const u8> bytes, u32 entry, con
 // Does the instruction leave for good (nothing behind it is reached from it)?
 bool never_falls_through(const Insn& insn);
 
-// Does a block end with it, as far as its bytes tell?
-bool ends_block(const Insn& insn);
+// Does a block end with it, as far as its bytes tell? A repeated string instruction retires more than one, so
+// a block can't count behind it.
+inline bool ends_block(const Insn& insn) {
+    return insn.op == Op::INVALID || insn.has(insn_flag::ends_block | insn_flag::rep | insn_flag::repne);
+}
 
 // The instruction with its step, which is looked for when first asked.
 const Entry& select(Region& region, Entry& entry);

@@ -16,12 +16,13 @@ void decode_code(benchmark::State& state) {
     const DecodeMode mode{.code_size = static_cast<u8>(wide ? 8 : 4), .descriptors = true};
     // A stretch that stays in the caches.
     const u64 begin = sample.entries[sample.entries.size() / 2];
-    const u64 end = std::min<u64>(begin + 64 * KiB, sample.bytes.size() - 15);
+    const std::span<const u8> code = std::span(sample.bytes).subspan(begin);
+    const u64 end = std::min<u64>(64 * KiB, code.size() - 15);
     u64 count = 0;
     for (auto _ : state) {
-        for (u64 at = begin; at < end;) {
+        for (u64 at = 0; at < end;) {
             Insn insn;
-            (void)decode({&sample.bytes[at], 15}, mode, insn);
+            (void)decode(code.subspan(at), mode, insn);
             benchmark::DoNotOptimize(insn);
             at += std::max<u64>(insn.length, 1);
             ++count;

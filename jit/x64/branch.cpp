@@ -45,15 +45,15 @@ void Translator::indirect_target(bool call, Label landing) {
 }
 
 // Or else to have the target looked up.
-void Translator::jump_if_found(Mem code, bool call, Label landing) {
+void Translator::jump_if_found(At code, bool call, Label landing) {
     if (!call) {
         e_.jcc_to(kNE, e_.here() + delta_, thunks_.lookup);
         return e_.jmp_mem(code);
     }
-    const Stub s{.kind = Stub::called, .here = e_.label(), .resume = landing};
+    Stub& s = new_stub(Stub::called);
+    s.resume = landing;
     e_.jcc(kNE, s.here);
     e_.call_mem(code);
-    stubs_.push_back(s);
 }
 
 // The same where RIP is known.
@@ -72,10 +72,10 @@ void Translator::direct_target(u64 rip, bool call, Label landing) {
 void Translator::call_region(u64 rip, Label landing) {
     e_.push_mem(in_state(s_.space));
     if (rip - region_->page_rip >= kPageSize) return direct_target(rip, true, landing);
-    Stub s{.kind = Stub::unlinked, .here = e_.label(), .number = static_cast<u32>(links_.size())};
+    Stub& s = new_stub(Stub::unlinked);
+    s.number = static_cast<u32>(links_.size());
     links_.push_back({.jump = e_.here(), .unlinked = 0, .from = region_, .to = nullptr, .rip = rip});
     e_.call(s.here);
-    stubs_.push_back(s);
 }
 
 // Where a call comes back to, with RIP in RAX.

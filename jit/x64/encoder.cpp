@@ -2,22 +2,13 @@
 
 namespace mynah::x64 {
 
-namespace {
-
-bool fits8(i32 v) {
-    return v == static_cast<i8>(v);
-}
-
-}  // namespace
-
 void Encoder::resolve() {
-    for (u32 n = 0; n < fixups_.count; ++n) {
-        const Fixup& f = fixups_[n];
+    for (const Fixup& f : fixups_) {
         const u32 target = labels_[f.label];
         MYNAH_CHECK(target != ~u32{0});
         store_le<u32>(begin_ + f.at, target - (f.at + 4));
     }
-    fixups_.count = 0;
+    fixups_.clear();
 }
 
 namespace {
@@ -63,8 +54,7 @@ namespace {
     if (m.base == kNoReg) {
         // [index * scale + disp32], or [disp32]
         *p++ = static_cast<u8>(r | 4);
-        const unsigned index = m.index == kNoReg ? 4u : m.index & 7u;
-        *p++ = static_cast<u8>(m.scale << 6 | index << 3 | 5);
+        *p++ = static_cast<u8>(m.scale << 6 | (m.index & 7u) << 3 | 5);
         return put32(p, static_cast<u32>(m.disp));
     }
     const unsigned base = m.base & 7u;
@@ -72,8 +62,7 @@ namespace {
     const unsigned mod = none ? 0u : fits8(m.disp) ? 0x40u : 0x80u;
     if (m.index != kNoReg || base == 4) {
         *p++ = static_cast<u8>(mod | r | 4);
-        const unsigned index = m.index == kNoReg ? 4u : m.index & 7u;
-        *p++ = static_cast<u8>(m.scale << 6 | index << 3 | base);
+        *p++ = static_cast<u8>(m.scale << 6 | (m.index & 7u) << 3 | base);
     } else {
         *p++ = static_cast<u8>(mod | r | base);
     }
@@ -102,16 +91,11 @@ namespace {
 }  // namespace
 
 void Encoder::rr(Opcode o, unsigned reg, unsigned rm) {
-    if (!reserve()) return;
-    if (!o.simple()) return rr_of_any(o, reg, rm);
-    const unsigned rex = (reg >> 3 & 1) << 2 | (rm >> 3 & 1) | static_cast<unsigned>(o.wide) << 3;
-    u8* const p = put_if(p_, rex != 0, static_cast<u8>(0x40 | rex));
-    p[0] = o.byte;
-    p[1] = static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7));
-    p_ = p + 2;
+    o.simple() ? plain_rr(o.byte, o.wide, reg, rm) : rr_of_any(o, reg, rm);
 }
 
 void Encoder::rr_of_any(Opcode o, unsigned reg, unsigned rm) {
+    if (!reserve()) return;
     const unsigned rex =
         (reg >> 3 & 1) << 2 | (rm >> 3 & 1) | byte_rex(o.byte_reg, reg) | byte_rex(o.byte_rm, rm);
     u8* const p = put_opcode(p_, o, rex);
@@ -120,24 +104,18 @@ void Encoder::rr_of_any(Opcode o, unsigned reg, unsigned rm) {
 }
 
 void Encoder::rm(Opcode o, unsigned reg, Mem m) {
+    if (!o.simple() || m.state || m.base == kNoReg) return rm_of_any(o, reg, m);
+    if (m.index == kNoReg) return plain_rm(o.byte, o.wide, reg, at(m.base, m.disp));
     if (!reserve()) return;
-    if (!o.simple()) return rm_of_any(o, reg, m);
-    const unsigned wide = static_cast<unsigned>(o.wide) << 3;
-    if (m.state) {
-        const unsigned rex = wide | (reg >> 3 & 1) << 2;
-        *p_ = 0x65;
-        u8* const p = put_if(p_ + 1, rex != 0, static_cast<u8>(0x40 | rex));
-        store_le(p, 0x25'04'00 | o.byte | (reg & 7) << 11);  // opcode, ModRM, SIB
-        p_ = put32(p + 3, static_cast<u32>(m.disp));
-        return;
-    }
-    const unsigned rex = wide | (reg >> 3 & 1) << 2 | (m.index >> 3 & 1) << 1 | (m.base >> 3 & 1);
+    const unsigned rex = static_cast<unsigned>(o.wide) << 3 | (reg >> 3 & 1) << 2 | (m.index >> 3 & 1) << 1 |
+                         (m.base >> 3 & 1);
     u8* const p = put_if(p_, rex != 0, static_cast<u8>(0x40 | rex));
     *p = o.byte;
     p_ = put_modrm(p + 1, reg, m);
 }
 
 void Encoder::rm_of_any(Opcode o, unsigned reg, Mem m) {
+    if (!reserve()) return;
     const unsigned rex =
         (reg >> 3 & 1) << 2 | (m.index >> 3 & 1) << 1 | (m.base >> 3 & 1) | byte_rex(o.byte_reg, reg);
     u8* const p = put_if(p_, m.state, 0x65);
@@ -159,24 +137,19 @@ void Encoder::vex_rm(Opcode o, unsigned reg, unsigned vvvv, Mem m, bool l256) {
 
 void Encoder::move_imm(Reg to, u64 v) {
     if (!reserve()) return;
-    const u8 low = static_cast<u8>(to & 7);
+    const u8 opcode = static_cast<u8>(0xB8 | (to & 7));
     if (v >> 32 == 0) {
-        if (to & 8) byte(0x41);
-        byte(static_cast<u8>(0xB8 | low));
-        imm32(v);
+        u8* const p = put_if(p_, to & 8, 0x41);
+        *p = opcode;
+        p_ = put32(p + 1, static_cast<u32>(v));
     } else if (static_cast<i64>(v) == static_cast<i32>(v)) {
-        rr(plain(0xC7, true), 0, to);
+        plain_rr(0xC7, true, 0, to);
         imm32(v);
     } else {
         byte(static_cast<u8>(0x48 | (to >> 3 & 1)));
-        byte(static_cast<u8>(0xB8 | low));
+        byte(opcode);
         imm64(v);
     }
-}
-
-void Encoder::alu_imm(unsigned op, Reg to, i32 v, bool wide) {
-    rr(plain(fits8(v) ? 0x83 : 0x81, wide), op, to);
-    fits8(v) ? imm8(static_cast<u64>(v)) : imm32(static_cast<u32>(v));
 }
 
 void Encoder::alu_imm(unsigned op, Mem m, i32 v, bool wide) {
@@ -191,48 +164,52 @@ void Encoder::rorx(Reg to, Reg from, u8 count, bool wide) {
 
 void Encoder::jmp(Label l) {
     if (!reserve()) return;
-    byte(0xE9);
-    displacement_to(l);
+    *p_ = 0xE9;
+    displacement(p_ + 1, l);
+}
+
+void Encoder::jmp(u32 to) {
+    if (!reserve()) return;
+    *p_ = 0xE9;
+    displacement(p_ + 1, to - (offset() + 5));
 }
 
 void Encoder::jcc(unsigned cond, Label l) {
     if (!reserve()) return;
-    byte(0x0F);
-    byte(static_cast<u8>(0x80 | cond));
-    displacement_to(l);
+    store_le(p_, static_cast<u16>(0x800F | cond << 8));
+    displacement(p_ + 2, l);
 }
 
 void Encoder::call(Label l) {
     if (!reserve()) return;
-    byte(0xE8);
-    displacement_to(l);
+    *p_ = 0xE8;
+    displacement(p_ + 1, l);
 }
 
 void Encoder::lea_label(Reg to, Label l) {
     if (!reserve()) return;
-    byte(static_cast<u8>(0x48 | (to & 8 ? 4 : 0)));
-    byte(0x8D);
-    byte(static_cast<u8>((to & 7) << 3 | 5));  // [rip + disp32]
-    displacement_to(l);
+    p_[0] = static_cast<u8>(0x48 | (to & 8 ? 4 : 0));
+    p_[1] = 0x8D;
+    p_[2] = static_cast<u8>((to & 7) << 3 | 5);  // [rip + disp32]
+    displacement(p_ + 3, l);
 }
 
 void Encoder::jmp_to(const u8* from_executable, const u8* target) {
     if (!reserve()) return;
-    byte(0xE9);
-    imm32(static_cast<u64>(target - (from_executable + 5)));
+    *p_ = 0xE9;
+    displacement(p_ + 1, static_cast<u32>(target - (from_executable + 5)));
 }
 
 void Encoder::call_to(const u8* from_executable, const u8* target) {
     if (!reserve()) return;
-    byte(0xE8);
-    imm32(static_cast<u64>(target - (from_executable + 5)));
+    *p_ = 0xE8;
+    displacement(p_ + 1, static_cast<u32>(target - (from_executable + 5)));
 }
 
 void Encoder::jcc_to(unsigned cond, const u8* from_executable, const u8* target) {
     if (!reserve()) return;
-    byte(0x0F);
-    byte(static_cast<u8>(0x80 | cond));
-    imm32(static_cast<u64>(target - (from_executable + 6)));
+    store_le(p_, static_cast<u16>(0x800F | cond << 8));
+    displacement(p_ + 2, static_cast<u32>(target - (from_executable + 6)));
 }
 
 void Encoder::push(Reg r) {

@@ -6,16 +6,16 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
-#include <vector>
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "base/reused_list.h"
 #include "base/types.h"
 
 namespace mynah::x64 {
 
-// kNoReg has the bit clear that would go to REX.
-enum Reg : u8 { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, kNoReg = 0x20 };
+// kNoReg has the bit clear that would go to REX, and is no index in a SIB byte.
+enum Reg : u8 { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, kNoReg = 0x24 };
 
 // A memory operand. With `state` it is at gs:[disp]. Travels in one register, as Opcode does.
 struct Mem {
@@ -26,11 +26,21 @@ struct Mem {
     i32 disp = 0;
 };
 static_assert(sizeof(Mem) == 8);
-inline Mem at(Reg base, i32 disp = 0) {
-    return {.base = base, .disp = disp};
+// The two commonest forms, where they are known when the translator is compiled.
+struct At {
+    Reg base = RAX;
+    i32 disp = 0;
+    operator Mem() const { return {.base = base, .disp = disp}; }
+};
+inline At at(Reg base, i32 disp = 0) {
+    return {base, disp};
 }
-inline Mem in_state(i32 disp) {
-    return {.state = true, .disp = disp};
+struct State {
+    i32 disp = 0;
+    operator Mem() const { return {.state = true, .disp = disp}; }
+};
+inline State in_state(i32 disp) {
+    return {disp};
 }
 
 // What precedes the ModRM byte.
@@ -62,6 +72,10 @@ inline Opcode plain(u8 byte, bool wide = false, u8 map = 0) {
     return {.byte = byte, .wide = wide, .map = map};
 }
 
+inline bool fits8(i32 v) {
+    return v == static_cast<i8>(v);
+}
+
 enum Condition : u8 { kO, kNO, kB, kAE, kE, kNE, kBE, kA, kS, kNS, kP, kNP, kL, kGE, kLE, kG };
 
 // A place in the code; may be jumped to before it is bound. Index into the encoder's list.
@@ -77,8 +91,8 @@ class Encoder {
         begin_ = p_ = begin;
         end_ = end - 32;
         full_ = false;
-        labels_.count = 0;
-        fixups_.count = 0;
+        labels_.clear();
+        fixups_.clear();
     }
     u8* here() const { return p_; }
     u32 offset() const { return static_cast<u32>(p_ - begin_); }
@@ -86,7 +100,7 @@ class Encoder {
 
     Label label() {
         labels_.next() = ~u32{0};
-        return {labels_.count - 1};
+        return {labels_.size() - 1};
     }
     void bind(Label l) { labels_[l.id] = offset(); }
     bool bound(Label l) const { return labels_[l.id] != ~u32{0}; }
@@ -104,7 +118,8 @@ class Encoder {
     // Code that is complete but for what the caller fills in; where it is, or null when full.
     template <size_t N>
     u8* raw(const std::array<u8, N>& code) {
-        if (end_ - p_ < static_cast<std::ptrdiff_t>(N) || !reserve()) return full_ = true, nullptr;
+        if (end_ - p_ < static_cast<std::ptrdiff_t>(N)) [[unlikely]]
+            return full_ = true, nullptr;
         u8* const at = p_;
         std::memcpy(at, code.data(), N);
         p_ += N;
@@ -117,43 +132,71 @@ class Encoder {
     // --- an opcode with ModRM ---
     void rr(Opcode o, unsigned reg, unsigned rm);
     void rm(Opcode o, unsigned reg, Mem m);
+    void rm(Opcode o, unsigned reg, At m) {
+        o.simple() ? plain_rm(o.byte, o.wide, reg, m) : rm_of_any(o, reg, m);
+    }
     // VEX-encoded; `vvvv` a register number, 0 where unused (encoded as 1111b).
     void vex_rr(Opcode o, unsigned reg, unsigned vvvv, unsigned rm, bool l256 = false);
     void vex_rm(Opcode o, unsigned reg, unsigned vvvv, Mem m, bool l256 = false);
 
     // --- what the translator itself needs ---
-    void mov(Reg to, Reg from, bool wide = true) { rr(plain(0x8B, wide), to, from); }
-    void load(Reg to, Mem m, bool wide = true) { rm(plain(0x8B, wide), to, m); }
-    void store(Mem m, Reg from, bool wide = true) { rm(plain(0x89, wide), from, m); }
-    void lea(Reg to, Mem m, bool wide = true) { rm(plain(0x8D, wide), to, m); }
+    void mov(Reg to, Reg from, bool wide = true) { plain_rr(0x8B, wide, to, from); }
+    // M: Mem, At or State.
+    template <class M = Mem>
+    void load(Reg to, M m, bool wide = true) {
+        plain_rm(0x8B, wide, to, m);
+    }
+    template <class M>
+    void store(M m, Reg from, bool wide = true) {
+        plain_rm(0x89, wide, from, m);
+    }
+    template <class M = Mem>
+    void lea(Reg to, M m, bool wide = true) {
+        plain_rm(0x8D, wide, to, m);
+    }
     void move_imm(Reg to, u64 v);  // any 64-bit value, flags kept
-    void store_imm32(Mem m, i32 v, bool wide) {
-        rm(plain(0xC7, wide), 0, m);
+    template <class M>
+    void store_imm32(M m, i32 v, bool wide) {
+        plain_rm(0xC7, wide, 0, m);
         imm32(static_cast<u32>(v));
     }
     // op: 0 ADD, 1 OR, 2 ADC, 3 SBB, 4 AND, 5 SUB, 6 XOR, 7 CMP
     void alu(unsigned op, Reg to, Reg from, bool wide = true) {
-        rr(plain(static_cast<u8>(op << 3 | 3), wide), to, from);
+        plain_rr(static_cast<u8>(op << 3 | 3), wide, to, from);
     }
-    void alu(unsigned op, Reg to, Mem m, bool wide = true) {
-        rm(plain(static_cast<u8>(op << 3 | 3), wide), to, m);
+    template <class M>
+    void alu(unsigned op, Reg to, M m, bool wide = true) {
+        plain_rm(static_cast<u8>(op << 3 | 3), wide, to, m);
     }
-    void alu_imm(unsigned op, Reg to, i32 v, bool wide = true);
+    void alu_imm(unsigned op, Reg to, i32 v, bool wide = true) {
+        plain_rr(fits8(v) ? 0x83 : 0x81, wide, op, to);
+        fits8(v) ? imm8(static_cast<u64>(v)) : imm32(static_cast<u32>(v));
+    }
     void alu_imm(unsigned op, Mem m, i32 v, bool wide);
     void rorx(Reg to, Reg from, u8 count, bool wide);
 
     void jmp(Label l);
+    void jmp(u32 offset);  // to what is written already
     void jcc(unsigned cond, Label l);
     void call(Label l);
     void lea_label(Reg to, Label l);
     void jmp_to(const u8* from_executable, const u8* target);  // rel32; `from_executable`: where it will run
     void call_to(const u8* from_executable, const u8* target);
     void jcc_to(unsigned cond, const u8* from_executable, const u8* target);
-    void jmp_reg(Reg r) { rr(plain(0xFF), 4, r); }
-    void jmp_mem(Mem m) { rm(plain(0xFF), 4, m); }
-    void call_reg(Reg r) { rr(plain(0xFF), 2, r); }
-    void call_mem(Mem m) { rm(plain(0xFF), 2, m); }
-    void push_mem(Mem m) { rm(plain(0xFF), 6, m); }
+    void jmp_reg(Reg r) { plain_rr(0xFF, false, 4, r); }
+    void call_reg(Reg r) { plain_rr(0xFF, false, 2, r); }
+    template <class M>
+    void jmp_mem(M m) {
+        plain_rm(0xFF, false, 4, m);
+    }
+    template <class M>
+    void call_mem(M m) {
+        plain_rm(0xFF, false, 2, m);
+    }
+    template <class M>
+    void push_mem(M m) {
+        plain_rm(0xFF, false, 6, m);
+    }
     void push(Reg r);
     void pop(Reg r);
     void ret() { byte(0xC3); }
@@ -168,6 +211,47 @@ class Encoder {
     }
 
   private:
+    void plain_rm(u8 opcode, bool wide, unsigned reg, Mem m) { rm(plain(opcode, wide), reg, m); }
+    // Little is left of these where most is constant.
+    void plain_rr(u8 opcode, bool wide, unsigned reg, unsigned rm) {
+        if (!reserve()) return;
+        const unsigned rex = static_cast<unsigned>(wide) << 3 | (reg >> 3 & 1) << 2 | (rm >> 3 & 1);
+        u8* p = p_;
+        *p = static_cast<u8>(0x40 | rex);
+        p += rex != 0;
+        p[0] = opcode;
+        p[1] = static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7));
+        p_ = p + 2;
+    }
+    void plain_rm(u8 opcode, bool wide, unsigned reg, At m) {
+        if (!reserve()) return;
+        const unsigned rex = static_cast<unsigned>(wide) << 3 | (reg >> 3 & 1) << 2 | (m.base >> 3 & 1);
+        u8* p = p_;
+        *p = static_cast<u8>(0x40 | rex);
+        p += rex != 0;
+        *p++ = opcode;
+        const unsigned base = m.base & 7, modrm = (reg & 7) << 3 | base;
+        const bool none = m.disp == 0 && base != 5, short_form = fits8(m.disp);
+        *p++ = static_cast<u8>(modrm | (none ? 0 : short_form ? 0x40 : 0x80));
+        if (base == 4) *p++ = 0x24;
+        store_le(p, m.disp);
+        p_ = p + (none ? 0 : short_form ? 1 : 4);
+    }
+    void plain_rm(u8 opcode, bool wide, unsigned reg, State m) {
+        if (!reserve()) return;
+        const unsigned rex = 0x40 | static_cast<unsigned>(wide) << 3 | (reg >> 3 & 1) << 2;
+        const unsigned modrm = (reg & 7) << 3 | 4, sib = 0x25;
+        u8* p = p_;
+        if (rex == 0x40) {
+            store_le<u32>(p, 0x65 | opcode << 8 | modrm << 16 | sib << 24);
+        } else {
+            store_le<u32>(p, 0x65 | rex << 8 | opcode << 16 | modrm << 24);
+            p[4] = sib;
+            ++p;
+        }
+        store_le(p + 4, m.disp);
+        p_ = p + 8;
+    }
     void rr_of_any(Opcode o, unsigned reg, unsigned rm);
     void rm_of_any(Opcode o, unsigned reg, Mem m);
     template <class T>
@@ -179,32 +263,23 @@ class Encoder {
     u8* p_ = nullptr;
     u8* end_ = nullptr;
     bool full_ = false;
-    // A vector whose growth is not in line.
-    template <class T>
-    struct List {
-        std::vector<T> items;
-        u32 count = 0;
-        T& next() {
-            if (count == items.size()) [[unlikely]]
-                grow();
-            return items[count++];
-        }
-        [[gnu::noinline]] void grow() { items.resize(items.empty() ? 1024 : 2 * items.size()); }
-        T& operator[](u32 n) { return items[n]; }
-        const T& operator[](u32 n) const { return items[n]; }
-    };
     struct Fixup {
         u32 at;  // of the rel32
         u32 label;
     };
-    void displacement_to(Label l) {
-        const u32 target = labels_[l.id];
-        if (target == ~u32{0}) fixups_.next() = {offset(), l.id};
-        imm32(target - (offset() + 4));
+    // The end of an instruction: at `p`, where the jump goes.
+    void displacement(u8* p, Label l) {
+        const u32 at = static_cast<u32>(p - begin_), target = labels_[l.id];
+        if (target == ~u32{0}) fixups_.next() = {at, l.id};
+        displacement(p, target - (at + 4));
+    }
+    void displacement(u8* p, u32 distance) {
+        store_le(p, distance);
+        p_ = p + 4;
     }
 
-    List<u32> labels_;
-    List<Fixup> fixups_;
+    ReusedList<u32> labels_;
+    ReusedList<Fixup> fixups_;
 };
 
 }  // namespace mynah::x64

@@ -1,6 +1,8 @@
 // Where the guest's arithmetic flags are. Most are never looked at but by an instruction that could have
 // faulted in between; so whatever destroys the host's flags, above all the look-up of an address, need not
 // save them as long as they can be had again from the operands.
+#include <array>
+
 #include "cpu/insn_table.h"
 #include "jit/x64/translator.h"
 
@@ -9,7 +11,6 @@ namespace mynah::x64 {
 namespace {
 
 constexpr unsigned kAdd = 0, kSub = 5, kCmp = 7;
-constexpr u8 kLahf = 0x9F, kSahf = 0x9E;
 
 }  // namespace
 
@@ -17,12 +18,15 @@ void Translator::flags_to_state() {
     if (flags_.state) return;
     rax_lost();
     if (!flags_.host) recompute_flags();
-    e_.byte(kLahf);
-    e_.rr({.byte = 0x90, .map = 1, .byte_rm = true}, 0, RAX);  // SETO AL
+    static constexpr std::array<u8, 4> kRead = {
+        0x9F,              // LAHF
+        0x0F, 0x90, 0xC0,  // SETO AL
+    };
+    e_.raw(kRead);
     if (flags_.af_junk) {
-        e_.byte(0x80);  // AND AH, ~10h; the stored copy is exact, the host's flags are gone
-        e_.byte(0xE4);
-        e_.byte(0xEF);
+        // The stored copy is exact, the host's flags are gone.
+        static constexpr std::array<u8, 3> kCutAf = {0x80, 0xE4, 0xEF};  // AND AH, ~10h
+        e_.raw(kCutAf);
         flags_.host = false;
     }
     e_.store(in_state(s_.flags), RAX, false);
@@ -35,9 +39,11 @@ void Translator::flags_to_host() {
     rax_lost();
     if (flags_.recipe.known()) return recompute_flags();
     e_.load(RAX, in_state(s_.flags), false);
-    e_.byte(0x04);  // ADD AL, 127: OF
-    e_.byte(0x7F);
-    e_.byte(kSahf);
+    static constexpr std::array<u8, 3> kWrite = {
+        0x04, 0x7F,  // ADD AL, 127: OF
+        0x9E,        // SAHF
+    };
+    e_.raw(kWrite);
     flags_.host = true;
 }
 

@@ -35,8 +35,8 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
         if (region.blocks[n].external) emit_external_entry(n);
     }
     // Stubs may make new ones.
-    for (size_t n = 0; n < stubs_.size() && !e_.full(); ++n) {
-        emit_stub(static_cast<u32>(n));
+    for (u32 n = 0; n < stubs_.size() && !e_.full(); ++n) {
+        emit_stub(n);
     }
     if (e_.full()) {
         sites_.resize(first_site);
@@ -131,28 +131,25 @@ void Translator::charge_block() {
 bool Translator::emit_insns(u32 from, u32 to) {
     const RegionBlock& b = *block_;
     bool ended = false;
-    for (u32 n = from; n < to; ++n) {
+    Entry* entry = &region_->insns[b.first + from];
+    u32* host_offset = &region_->host_offsets[b.first + from];
+    for (u32 n = from; n < to; ++n, ++entry, ++host_offset) {
         index_ = n;
-        entry_ = &region_->insns[b.first + n];
-        if (!apart_) region_->host_offsets[b.first + n] = e_.offset();
-        insn_stubs_ = static_cast<u32>(stubs_.size());
+        entry_ = entry;
+        if (!apart_) *host_offset = e_.offset();
+        insn_stubs_ = stubs_.size();
         const size_t first_site = sites_.size();
         newly_checked_ = false;
         ended = emit_insn();
         if (in_rax_.what != InRax::nothing && !keeps_rax(entry_->insn)) rax_lost();
         for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
-        follow_stack_pointer(entry_->insn);
-        if (insn_stubs_ != stubs_.size()) {
-            const Label done = e_.label();
-            e_.bind(done);
-            for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
-                Stub& s = stubs_[k];
-                if (s.kind != Stub::miss && s.kind != Stub::stack_miss && s.kind != Stub::whole) continue;
-                // What the interpreter executed comes back with nothing in RAX.
-                rax_lost();
-                s.done = done;
-                s.flags = flags_;
-            }
+        follow_stack_pointer(entry->insn);
+        for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
+            stubs_[k].behind = e_.offset();
+            if (stubs_[k].kind > Stub::whole) continue;
+            stubs_[k].flags = flags_;
+            // What the interpreter executed comes back with nothing in RAX.
+            rax_lost();
         }
         if (n == attend_at_) {
             rax_lost();
@@ -196,17 +193,19 @@ void Translator::emit_external_entry(u32 index) {
 }
 
 void Translator::emit_poll(const RegionBlock& b, u64 rip, bool charge) {
-    const Stub s{
-        .kind = Stub::poll, .here = e_.label(), .rip = rip, .flags = flags_, .number = charge ? b.need : 0};
+    Stub& s = new_stub(Stub::poll);
+    s.rip = rip;
+    s.number = charge ? b.need : 0;
     e_.alu_imm(charge ? kSub : kCmp, kBudget, static_cast<i32>(b.need));
     e_.jcc(kL, s.here);
-    stubs_.push_back(s);
     flags_.host = false;
 }
 
 // Of a straddling instruction: is its second page the one that it was made from?
 void Translator::check_next_page(u64 rip) {
-    const Stub s{.kind = Stub::poll, .here = e_.label(), .rip = rip, .flags = flags_};
+    Stub& s = new_stub(Stub::poll);
+    s.rip = rip;
+    s.number = 0;
     e_.move_imm(RCX, static_cast<u32>(region_->next_linear >> 8));
     e_.alu(kAnd, RCX, in_state(s_.fetch_table + 8), false);
     e_.alu(kAdd, RCX, in_state(s_.fetch_table));
@@ -216,29 +215,39 @@ void Translator::check_next_page(u64 rip) {
     e_.move_imm(RAX, reinterpret_cast<u64>(region_->next_host));
     e_.alu(kCmp, RAX, at(RCX, 8));
     e_.jcc(kNE, s.here);
-    stubs_.push_back(s);
 }
 
 u32 Translator::new_site(unsigned size, bool write) {
-    sites_.push_back({.region = region_,
-                      .entry = &region_->insns[block_->first + index_],
-                      .rip = region_->rip_of(*entry_),
-                      .given_back = block_->count - index_,
-                      .size = static_cast<u8>(size),
-                      .write = write,
-                      .relies = hoist_ || block_->first + index_ < spans_end_,
-                      .x87 = x87_known_});
+    CallSite& site = sites_.emplace_back();
+    site.region = region_;
+    site.entry = &region_->insns[block_->first + index_];
+    site.rip = region_->rip_of(*entry_);
+    site.given_back = block_->count - index_;
+    site.size = static_cast<u8>(size);
+    site.write = write;
+    site.relies = hoist_ || block_->first + index_ < spans_end_;
+    site.x87 = x87_known_;
     return static_cast<u32>(sites_.size() - 1);
 }
 
+Translator::Stub& Translator::new_stub(Stub::Kind kind) {
+    Stub& s = stubs_.next();
+    s.kind = kind;
+    s.here = e_.label();
+    s.flags = flags_;
+    return s;
+}
+
+Translator::Stub& Translator::new_stub(Stub::Kind kind, u32 site) {
+    Stub& s = new_stub(kind);
+    s.site = site;
+    s.before = flags_;
+    s.pointers = pointers_;
+    return s;
+}
+
 Label Translator::whole_instead() {
-    const Stub s{.kind = Stub::whole,
-                 .here = e_.label(),
-                 .site = new_site(0, false),
-                 .before = flags_,
-                 .pointers = pointers_};
-    stubs_.push_back(s);
-    return s.here;
+    return new_stub(Stub::whole, new_site(0, false)).here;
 }
 
 void Translator::emit_interpret() {
@@ -264,12 +273,76 @@ bool Translator::emit_insn() {
     return false;
 }
 
-// First what code is mostly made of.
 bool Translator::emit_family(const Insn& i) {
-    return emit_move(i) || emit_alu(i) || emit_high_byte(i) || emit_unary(i) || emit_extend(i) ||
-           emit_stack(i) || emit_shift(i) || emit_double_shift(i) || emit_condition(i) || emit_multiply(i) ||
-           emit_divide(i) || emit_bits(i) || emit_exchange(i) || emit_flag(i) || emit_system(i) ||
-           emit_vector(i);
+    switch (i.op) {
+        case Op::MOV:
+        case Op::LEA:
+            return emit_move(i) || emit_high_byte(i);
+        case Op::ADD:
+        case Op::OR:
+        case Op::ADC:
+        case Op::SBB:
+        case Op::AND:
+        case Op::SUB:
+        case Op::XOR:
+        case Op::CMP:
+        case Op::TEST:
+            return emit_alu(i) || emit_high_byte(i);
+        case Op::INC:
+        case Op::DEC:
+        case Op::NOT:
+        case Op::NEG:
+            return emit_unary(i);
+        case Op::MOVZX:
+        case Op::MOVSX:
+        case Op::MOVSXD:
+            return emit_extend(i);
+        case Op::PUSH:
+        case Op::POP:
+        case Op::LEAVE:
+            return emit_stack(i);
+        case Op::ROL:
+        case Op::ROR:
+        case Op::RCL:
+        case Op::RCR:
+        case Op::SHL:
+        case Op::SHR:
+        case Op::SAR:
+            return emit_shift(i);
+        case Op::SHLD:
+        case Op::SHRD:
+            return emit_double_shift(i);
+        case Op::CMOVCC:
+        case Op::SETCC:
+        case Op::CBW:
+        case Op::CWD:
+            return emit_condition(i);
+        case Op::MUL:
+        case Op::IMUL:
+        case Op::IMUL2:
+        case Op::IMUL3:
+            return emit_multiply(i);
+        case Op::DIV:
+        case Op::IDIV:
+            return emit_divide(i);
+        case Op::BT:
+        case Op::BTS:
+        case Op::BTR:
+        case Op::BTC:
+        case Op::BSF:
+        case Op::BSR:
+        case Op::POPCNT:
+        case Op::TZCNT:
+        case Op::LZCNT:
+        case Op::BSWAP:
+            return emit_bits(i);
+        case Op::XCHG:
+        case Op::CMPXCHG:
+        case Op::XADD:
+            return emit_exchange(i);
+        default:
+            return emit_flag(i) || emit_system(i) || emit_vector(i);
+    }
 }
 
 // --- edges ---
@@ -300,22 +373,18 @@ void Translator::go_to_block(u32 target) {
 
 void Translator::branch_to(unsigned cond, u64 rip, u32 target) {
     if (target == kNoBlock) {
-        Stub s{.kind = Stub::leave_for, .here = e_.label(), .rip = rip, .flags = flags_};
-        e_.jcc(cond, s.here);
-        stubs_.push_back(s);
-        return;
+        Stub& s = new_stub(Stub::leave_for);
+        s.rip = rip;
+        return e_.jcc(cond, s.here);
     }
     if (const Loop* const loop = goes_round(target); loop != nullptr) return e_.jcc(cond, loop->again);
     const FlagPlace want = wanted_at(target);
     const bool fits = flags_ == want || (want.state ? flags_.state : flags_.host && !flags_.af_junk);
     if (fits) return e_.jcc(cond, plan_[target].label);
-    Stub s{.kind = Stub::edge,
-           .here = e_.label(),
-           .resume = plan_[target].label,
-           .flags = flags_,
-           .wanted = want};
+    Stub& s = new_stub(Stub::edge);
+    s.resume = plan_[target].label;
+    s.wanted = want;
     e_.jcc(cond, s.here);
-    stubs_.push_back(s);
 }
 
 void Translator::leave_region(u64 rip, FlagPlace flags) {
@@ -400,7 +469,7 @@ void Translator::emit_stub(u32 number) {
                 flags_ = {};
                 flags_to_host();
             }
-            e_.jmp(s.done);
+            e_.jmp(s.behind);
             return;
         }
         case Stub::span:

@@ -84,13 +84,8 @@ void Translator::look_up(unsigned size, bool write, Stub::Kind otherwise) {
 
 // `displacement`: of the jump there. It comes back to here.
 void Translator::add_miss(Stub::Kind kind, u8* displacement, unsigned bytes, bool write) {
-    const Stub s{.kind = kind,
-                 .here = e_.label(),
-                 .resume = e_.label(),
-                 .site = new_site(bytes, write),
-                 .before = flags_,
-                 .pointers = pointers_};
-    stubs_.push_back(s);
+    Stub& s = new_stub(kind, new_site(bytes, write));
+    s.resume = e_.label();
     e_.displacement_at(displacement, s.here);
     e_.bind(s.resume);
 }

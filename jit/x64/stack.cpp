@@ -16,30 +16,17 @@ constexpr u32 kLookAhead = 32;
 // Of stack pointers in a block, from where it began.
 constexpr i32 kFarthest = 1 << 20;
 
-bool moves_stack_pointer(Op op) {
-    switch (op) {
-        case Op::PUSH:
-        case Op::PUSH_SREG:
-        case Op::PUSHF:
-        case Op::PUSHA:
-        case Op::POP:
-        case Op::POP_SREG:
-        case Op::POPF:
-        case Op::POPA:
-        case Op::ENTER:
-        case Op::LEAVE:
-        case Op::CALL:
-        case Op::CALL_IND:
-        case Op::RET:
-            return true;
-        default:
-            return false;
-    }
-}
+constexpr std::array<bool, kOps> kMovesStackPointer = [] {
+    std::array<bool, kOps> moves{};
+    for (const Op op : {Op::PUSH, Op::PUSH_SREG, Op::PUSHF, Op::PUSHA, Op::POP, Op::POP_SREG, Op::POPF,
+                        Op::POPA, Op::ENTER, Op::LEAVE, Op::CALL, Op::CALL_IND, Op::RET})
+        moves[static_cast<unsigned>(op)] = true;
+    return moves;
+}();
 
-// What stack_use() has nothing to say of: most instructions.
-bool beside_stack(const Insn& i) {
-    return i.base != rsp && i.reg != rsp && i.rm != rsp && i.vvvv != rsp && !moves_stack_pointer(i.op);
+// Most instructions neither move the stack pointer nor name it but as a base.
+bool keeps_stack_pointer(const Insn& i) {
+    return i.reg != rsp && i.rm != rsp && i.vvvv != rsp && !kMovesStackPointer[static_cast<unsigned>(i.op)];
 }
 
 }  // namespace
@@ -105,7 +92,7 @@ Translator::StackUse Translator::stack_use(const Insn& i) const {
         default:
             break;
     }
-    if (names_written(i, rsp)) u.known = false;
+    if (!keeps_stack_pointer(i) && names_written(i, rsp)) u.known = false;
     return u;
 }
 
@@ -115,7 +102,7 @@ Translator::StackRange Translator::look_ahead(StackRange range) const {
     const u32 end = std::min(block_->count, index_ + kLookAhead);
     for (u32 n = index_; n < end; ++n) {
         const Insn& i = region_->insns[block_->first + n].insn;
-        if (beside_stack(i)) continue;
+        if (i.base != rsp && keeps_stack_pointer(i)) continue;
         const StackUse u = stack_use(i);
         if (n != index_ && u.anew) break;
         if (!u.range.empty()) {
@@ -136,7 +123,7 @@ void Translator::forget_stack() {
 }
 
 void Translator::follow_stack_pointer(const Insn& i) {
-    if (!hoist_ || beside_stack(i)) return;
+    if (!hoist_ || keeps_stack_pointer(i)) return;
     const StackUse u = stack_use(i);
     sp_offset_ += u.moves_by;
     if (!u.known || sp_offset_ > kFarthest || sp_offset_ < -kFarthest) forget_stack();

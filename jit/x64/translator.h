@@ -68,12 +68,13 @@ class Translator {
   private:
     // Code behind the region's main line.
     struct Stub {
+        // The first three go on behind the instruction.
         enum Kind : u8 {
             miss,
             stack_miss,
+            whole,
             stack_range,
             span,
-            whole,
             leave_for,
             poll,
             edge,
@@ -86,7 +87,7 @@ class Translator {
         } kind;
         Label here{};
         Label resume{};  // miss: where the host address is used; edge: target
-        Label done{};    // miss, whole: behind the instruction
+        u32 behind = 0;  // miss, whole: the instruction, in the code
         u32 site = 0;
         u64 rip = 0;
         FlagPlace flags{};       // at the stub; miss, whole: behind the instruction
@@ -169,6 +170,9 @@ class Translator {
                                       : static_cast<u16>(rip);
     }
     u32 new_site(unsigned size, bool write);
+    // Made in its place; what its kind does not need is anything.
+    Stub& new_stub(Stub::Kind kind);
+    Stub& new_stub(Stub::Kind kind, u32 site);  // where the instruction may be left
 
     // --- memory.cpp ---
     // Effective address without segment, cut to the address size, in RAX.
@@ -260,7 +264,7 @@ class Translator {
     Label whole_instead();  // a stub that has the interpreter execute this instruction
 
     // --- registers ---
-    Mem slot(unsigned guest) const { return in_state(s_.gpr + static_cast<i32>(8 * guest)); }
+    State slot(unsigned guest) const { return in_state(s_.gpr + static_cast<i32>(8 * guest)); }
     static Reg home(unsigned guest) { return kHome[guest]; }
     // The register that holds guest register `g`; loaded to `scratch` if it is in the state.
     Reg value_of(unsigned g, Reg scratch) {
@@ -317,7 +321,7 @@ class Translator {
     // To the code of the RIP in RAX. A call comes back to `landing`.
     void indirect_target(bool call = false, Label landing = {});
     void direct_target(u64 rip, bool call = false, Label landing = {});
-    void jump_if_found(Mem code, bool call, Label landing);
+    void jump_if_found(At code, bool call, Label landing);
     // --- x87.cpp ---
     bool emit_x87(const Insn& i);
     bool emit_x87_control(const Insn& i);
@@ -370,7 +374,7 @@ class Translator {
     std::vector<BlockPlan> plan_;
     std::vector<Loop> loops_;
     bool apart_ = false;  // out of the main line
-    std::vector<Stub> stubs_;
+    ReusedList<Stub> stubs_;
     u32 insn_stubs_ = 0;  // first stub of the current instruction
 };
 
