@@ -141,7 +141,6 @@ bool Translator::emit_insns(u32 from, u32 to) {
         const size_t first_site = sites_.size();
         newly_checked_ = false;
         ended = emit_insn();
-        if (in_rax_.what != InRax::nothing && !keeps_rax(entry_->insn)) rax_lost();
         for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry->insn);
         for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
@@ -265,7 +264,9 @@ void Translator::emit_interpret() {
 bool Translator::emit_insn() {
     const Insn& i = entry_->insn;
     if (flags_.recipe.known()) before_instruction(i);
-    if (in_rax_.what != InRax::nothing && !keeps_rax(i)) rax_lost();
+    keeps_rax_ = keeps_rax(i);
+    // A return's first use of RAX is its access.
+    if (!keeps_rax_ && i.op != Op::RET) rax_lost();
     if ((i.op == Op::FPU || i.op == Op::FWAIT) && emit_x87(i)) return false;
     if (pointers_.last != nullptr) settle_pointers(i);
     if (index_ + 1 == block_->count && emit_branch(i)) return true;

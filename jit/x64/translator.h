@@ -239,6 +239,10 @@ class Translator {
     };
     bool keeps_rax(const Insn& i) const;
     void rax_lost() { in_rax_ = {}; }
+    // Not for what else the same instruction may do in between.
+    void left_in_rax(InRax::What what, u8 number = 0) {
+        if (keeps_rax_) in_rax_ = {.what = what, .number = number};
+    }
 
     // --- span.cpp ---
     // What is checked together: from an instruction to `last`, which are indices into the region's.
@@ -368,6 +372,7 @@ class Translator {
     std::vector<u16> next_in_place_;  // by instruction: see find_spans()
     std::array<Span, 4> spans_{};
     InRax in_rax_{};
+    bool keeps_rax_ = false;  // the current instruction
     u32 spans_known_ = 0;
     u32 spans_end_ = 0;        // the farthest `last`
     u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
