@@ -70,7 +70,7 @@ constexpr u32 kPointers = 1u << rbx | 1u << rbp | 1u << rsi | 1u << rdi | 1u << 
 
 class Generator {
   public:
-    explicit Generator(u64 seed) : random_(seed) {
+    explicit Generator(u64 seed, bool one_base = false) : random_(seed), one_base_(one_base) {
         out_.seed = seed;
         out_.layout = layout_of(static_cast<Setting>(random_.below(static_cast<u32>(Setting::count))));
         size_ = out_.layout.code_size;
@@ -256,6 +256,8 @@ class Generator {
             const InsnRow& row = *rows[random_.below(static_cast<u32>(rows.size()))];
             EncodeOptions o;
             o.base_registers = kPointers | 1u << rsp;
+            const bool again = one_base_ && base_ != kNoRegister && !random_.chance(6);
+            if (again) o.base_registers = 1u << base_;
             const bool aligned = row.has(row_attr::align) && !random_.chance(8);
             o.index_registers = aligned ? 0 : random_.chance(wild_ ? 4 : 20) ? 0xFFFF : 1u << rcx;
             o.displacement_bits = random_.chance(10) ? 16 : 8;
@@ -271,13 +273,17 @@ class Generator {
                             .features = find_cpu_model("max")->features.gating()};
             Insn i;
             if (decode(e.span(), mode, i) == DecodeStatus::ok && i.memory() && i.base < 16 && i.base != rsp &&
-                !random_.chance(wild_ ? 2 : 6)) {
+                !again && !random_.chance(wild_ ? 2 : 6)) {
                 // In its segment, so that operand and displacement together are good ones.
                 u64 p = pointer();
                 if (i.seg == Seg::es) p += out_.layout.data_base - out_.layout.extra_base;
                 if (i.seg == Seg::ss || i.seg == Seg::cs) p = segment_pointer(i.seg);
                 if (aligned) p = align_down(p, u64{16}) - static_cast<u64>(static_cast<i64>(i.disp));
                 emit_load(i.base, p);
+                base_ = i.base;
+            } else if (one_base_ && !random_.chance(4) && (i.reg == base_ || i.rm == base_)) {
+                // It may be no pointer any more.
+                base_ = kNoRegister;
             }
             return slot({e.span().begin(), e.span().end()});
         }
@@ -402,8 +408,10 @@ class Generator {
     Random random_;
     Sequence out_;
     u8 size_;
-    bool smc_;   // stores to its own code
-    bool wild_;  // faults often
+    bool smc_;               // stores to its own code
+    bool wild_;              // faults often
+    bool one_base_;          // goes on with a pointer that is loaded
+    u8 base_ = kNoRegister;  // that one
     u64 at_ = 0;
     size_t top_ = 0;
     std::vector<Reference> references_;
@@ -414,6 +422,10 @@ class Generator {
 
 Sequence make_sequence(u64 seed) {
     return Generator(seed).run();
+}
+
+Sequence make_one_base(u64 seed) {
+    return Generator(seed, true).run();
 }
 
 Sequence make_noise(u64 seed) {

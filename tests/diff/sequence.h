@@ -64,6 +64,8 @@ struct Sequence {
 };
 
 Sequence make_sequence(u64 seed);
+// The same with accesses that go on through a pointer which was used before.
+Sequence make_one_base(u64 seed);
 // The same with bytes at random for code.
 Sequence make_noise(u64 seed);
 

@@ -235,6 +235,10 @@ TEST(Sequences, ThoseThatWereDifferentOnce) {
     run_many(make_noise, 0x300044b, 1, {});
 }
 
+TEST(Sequences, ThroughOneBaseAlike) {
+    run_many(make_one_base, 0x4000000, number("MYNAH_SEQUENCES", 5000), {});
+}
+
 // The cache is always full: everything is dropped again and again.
 TEST(Sequences, AlikeInASmallCache) {
     run_many(make_sequence, 0x2000000, number("MYNAH_SEQUENCES", 5000) / 10, {.code_bytes = 1});
