@@ -287,6 +287,8 @@ bool JitEngine::enter(const Found& f) {
     c.current = nullptr;
     c.block = nullptr;
     x64::set_state_base(&c);
+    // Fetching may have set accessed bits.
+    renew_space();
     c.mmu.note_code(c.code_linear(c.state.rip));
     running_ = true;
     thunks_.enter(f.code);

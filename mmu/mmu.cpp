@@ -162,6 +162,10 @@ struct Mmu::Impl {
             TlbContext& from = t == TlbContext::execute ? *current_code : c;
             mmu.current_[t] = {from.table(t), (from.size(t) - 1) * sizeof(TlbEntry)};
         }
+        take_epoch();
+    }
+
+    void take_epoch() {
         if (current_code->code_epoch == 0) {
             current_code->code_epoch = ++epochs;
             current_code->code.clear();
@@ -187,7 +191,7 @@ struct Mmu::Impl {
             }
             c->drop(d.base, d.shift);
         }
-        renew_epoch();
+        renew();
     }
 
     void forget_stack_page() {
@@ -195,10 +199,38 @@ struct Mmu::Impl {
         ++mmu.stack_page_changes_;
     }
 
+    // After drops: it stays what it is as long as the write table leads there.
+    void recheck_stack_page() {
+        const StackPage& s = mmu.stack_page_;
+        if (s.page == StackPage::kNone) return;
+        const u8* const host = mmu.fast_write(s.page, 1);
+        if (static_cast<u64>(reinterpret_cast<std::uintptr_t>(host)) != s.host) forget_stack_page();
+    }
+
     // After drops: what was executed from in the current context may be mapped otherwise now.
-    void renew_epoch() {
-        forget_stack_page();
-        if (current_code->code_epoch == 0) show(*current);
+    void renew() {
+        recheck_stack_page();
+        take_epoch();
+    }
+
+    // Write entries that lead to the frame.
+    void drop_writes(PhysicalAddress frame) {
+        u64* const known = hint(frame, false);
+        if (!known || *known == 0) return;
+        const u64 where = std::exchange(*known, 0);
+        const u8* host = map.write_target(frame).host;
+        if (!host) return;
+        const u64 page = static_cast<u64>(reinterpret_cast<std::uintptr_t>(host));
+        const unsigned count = static_cast<unsigned>(where >> kHintCountShift);
+        for (const auto& c : contexts) {
+            if (count == kHintAnywhere) {
+                c->drop_writes(page);
+                continue;
+            }
+            for (unsigned i = 0; i < count; ++i) {
+                c->drop_writes_at(where >> i * kHintBits & (TlbContext::kLastSize - 1), page);
+            }
+        }
     }
 
     void insert(TlbContext& c, unsigned table, u64 page, u64 host) {
@@ -321,7 +353,7 @@ void Mmu::invalidate_page(u64 linear) {
     for (const auto& c : impl_->contexts) {
         if (c->space == space) c->drop_page(linear);
     }
-    impl_->renew_epoch();
+    impl_->renew();
 }
 
 void Mmu::flush() {
@@ -389,23 +421,8 @@ void Mmu::a20_changed() {
 }
 
 void Mmu::frame_protected(PhysicalAddress frame) {
-    impl_->forget_stack_page();
-    u64* hint = impl_->hint(frame, false);
-    if (!hint || *hint == 0) return;
-    const u64 hints = std::exchange(*hint, 0);
-    const u8* host = impl_->map.write_target(frame).host;
-    if (!host) return;
-    const u64 page = static_cast<u64>(reinterpret_cast<std::uintptr_t>(host));
-    const unsigned count = static_cast<unsigned>(hints >> kHintCountShift);
-    for (const auto& c : impl_->contexts) {
-        if (count == kHintAnywhere) {
-            c->drop_writes(page);
-            continue;
-        }
-        for (unsigned i = 0; i < count; ++i) {
-            c->drop_writes_at(hints >> i * kHintBits & (TlbContext::kLastSize - 1), page);
-        }
-    }
+    impl_->drop_writes(frame);
+    impl_->recheck_stack_page();
 }
 
 void Mmu::frame_written(PhysicalAddress address, u64 length) {

@@ -359,6 +359,30 @@ bool Translator::emit_exchange(const Insn& i) {
         flags_written();
         return true;
     }
+    if (i.op == Op::CMPXCHG8B || i.op == Op::CMPXCHG16B) {
+        const bool wide = i.op == Op::CMPXCHG16B;
+        if (wide) {
+            // #GP before anything that paging does.
+            spare_flags();
+            effective_address(i);
+            add_segment(i.seg, 16, true);
+            e_.rr({.byte = 0xF6, .byte_rm = true}, 0, RAX);  // TEST AL, 15
+            e_.imm8(15);
+            e_.jcc(kNE, whole_instead());
+            access_linear(16, true);
+        } else {
+            access(i, 8, true);
+        }
+        e_.mov(RCX, RAX);
+        flags_to_host();  // all but ZF stay
+        e_.mov(RAX, home(rax));
+        e_.mov(home(rax), RCX);
+        e_.mov(RCX, home(rcx));
+        e_.rm({.byte = 0xC7, .wide = wide, .map = 1}, 1, at(home(rax)));
+        e_.mov(home(rax), RAX);
+        flags_written(flags_.af_junk);
+        return true;
+    }
     if (i.op == Op::XADD) {
         if (!i.memory() || i.reg >= kHighByte) return false;
         access(i, size, true);
