@@ -332,8 +332,8 @@ Core::WatchedSpan Core::watched_span(Seg s, u64 offset, u64 bytes) {
     u8* const page = memory.write_target(t.address & ~kPageMask).host;
     if (page == nullptr) return {};
     for (const u64 code : {code_linear(rip), code_linear(next_rip - 1)}) {
-        const u8* const running = mmu.fast_fetch(code & ~kPageMask);
-        if (running == nullptr || running == page) return {};
+        const Translation running = mmu.translate(code, Access::execute, mmu.privilege());
+        if (!running.ok || memory.read_target(running.address & ~kPageMask).host == page) return {};
     }
     return {page + (t.address & kPageMask), t.address};
 }

@@ -44,6 +44,7 @@ struct Mmu::Impl {
         : mmu(owner),
           map(physical),
           tracker(physical),
+          code_spaces(physical, tracker, contexts),
           ram(physical.ram()),
           below(physical.ram_below_4g()),
           hints(physical.ram_size() >> kPageShift) {}
@@ -51,10 +52,11 @@ struct Mmu::Impl {
     Mmu& mmu;
     PhysicalMap& map;
     TableTracker tracker;
+    std::vector<std::unique_ptr<TlbContext>> contexts;
+    CodeSpaces code_spaces;
     std::span<u8> ram;
     u64 below;
     u64 a20_mask = ~u64{0};
-    std::vector<std::unique_ptr<TlbContext>> contexts;
     std::array<TlbContext*, 3> by_privilege{};
     TlbContext* current = nullptr;
     TlbContext* current_code = nullptr;  // where its execute table and code epoch are
@@ -89,14 +91,15 @@ struct Mmu::Impl {
     TlbContext::Key key(Privilege p) const {
         const PagingControls& c = mmu.controls_;
         TlbContext::Key k;
-        const u32 a20 = a20_mask == ~u64{0};
+        using Key = TlbContext::Key;
+        const u32 a20 = a20_mask == ~u64{0} ? Key::kA20 : 0;
         if (!c.paging) {
             k.bits = a20;
             return k;
         }
-        k.bits = a20 | 2u | u32{c.pae} << 2 | u32{c.long_mode} << 3 | u32{c.pse} << 4 | u32{c.wp} << 5 |
-                 u32{c.nxe} << 6 | u32{c.smep} << 7 | u32{c.smap} << 8 | u32{c.gib_pages} << 9 |
-                 static_cast<u32>(p) << 10 | u32{c.physical_bits} << 16;
+        k.bits = a20 | Key::kPaging | (c.pae ? Key::kPae : 0) | (c.long_mode ? Key::kLongMode : 0) |
+                 u32{c.pse} << 4 | u32{c.wp} << 5 | u32{c.nxe} << 6 | u32{c.smep} << 7 | u32{c.smap} << 8 |
+                 u32{c.gib_pages} << 9 | static_cast<u32>(p) << Key::kPrivilege | u32{c.physical_bits} << 16;
         if (c.pae && !c.long_mode) {
             k.root = mmu.pdptes_;
         } else {
@@ -166,11 +169,13 @@ struct Mmu::Impl {
     }
 
     void take_epoch() {
-        if (current_code->code_epoch == 0) {
-            current_code->code_epoch = ++epochs;
-            current_code->code.clear();
+        code_spaces.join(*current_code);
+        CodeSpace& code = *current_code->code;
+        if (code.epoch == 0) {
+            code.epoch = ++epochs;
+            code.pages.clear();
         }
-        mmu.code_epoch_ = current_code->code_epoch;
+        mmu.code_epoch_ = code.epoch;
     }
 
     // The controls or CR3 changed: finds the contexts anew.
@@ -187,10 +192,13 @@ struct Mmu::Impl {
                 c->key = {.root = {}, .bits = kForgotten};
                 c->space = kNoSpace;
                 c->last_used = 0;
+                c->code = nullptr;
                 continue;
             }
             c->drop(d.base, d.shift);
+            code_spaces.drop(*c, d);
         }
+        code_spaces.drop(d);
         renew();
     }
 
@@ -358,6 +366,7 @@ void Mmu::invalidate_page(u64 linear) {
 
 void Mmu::flush() {
     impl_->tracker.clear();
+    impl_->code_spaces.clear();
     for (const auto& c : impl_->contexts) c->clear();
     std::ranges::fill(impl_->hints, 0);
     impl_->others.clear();
@@ -375,7 +384,7 @@ bool Mmu::use_stack_page(u64 linear) {
 }
 
 void Mmu::note_code(u64 linear) {
-    impl_->current_code->code.add(linear);
+    impl_->code_spaces.note(*impl_->current_code, linear);
 }
 
 u8* Mmu::fast_as(u64 linear, unsigned size, Access access, Privilege privilege) {

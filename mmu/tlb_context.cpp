@@ -4,26 +4,6 @@
 
 namespace mynah {
 
-void CodeFilter::clear() {
-    if (any_) *this = {};
-}
-
-void CodeFilter::add(u64 linear) {
-    pages_.set(linear >> kPageShift);
-    areas_.set(linear >> kAreaShift);
-    any_ = true;
-}
-
-bool CodeFilter::meets(u64 base, unsigned shift) const {
-    constexpr unsigned kMany = kAreaShift + 4;
-    if (!any_ || shift >= kMany) return any_;
-    if (shift == kPageShift) return pages_.test(base >> kPageShift);
-    for (u64 a = base >> kAreaShift; a <= (base + (u64{1} << shift) - 1) >> kAreaShift; ++a) {
-        if (areas_.test(a)) return true;
-    }
-    return false;
-}
-
 void TlbContext::fill_empty(TlbEntry* entries, u64 count) {
     for (u64 n = 0; n < count; ++n) entries[n] = {empty_tag(n), 0};
 }
@@ -31,7 +11,7 @@ void TlbContext::fill_empty(TlbEntry* entries, u64 count) {
 void TlbContext::empty_all() {
     for (unsigned t = 0; t < kTables; ++t) fill_empty(table(t), size(t));
     population_ = {};
-    code_epoch = 0;
+    code = nullptr;
 }
 
 void TlbContext::reset() {
@@ -91,7 +71,6 @@ void TlbContext::drop_page(u64 linear) {
             if (e.tag == page) remove(e, slot_of(t, page));
         }
     }
-    if (code.meets(page, kPageShift)) code_epoch = 0;
 }
 
 bool TlbContext::populated(u64 base, unsigned shift) {
@@ -108,7 +87,6 @@ void TlbContext::drop(u64 base, unsigned shift) {
     if (shift == kPageShift) return drop_page(base);
     if (shift >= 64) return clear();
     const u64 length = u64{1} << shift;
-    if (code.meets(base, shift)) code_epoch = 0;
     if (!populated(base, shift)) return;
     for (unsigned t = 0; t < kTables; ++t) {
         TlbEntry* entries = table(t);

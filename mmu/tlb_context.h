@@ -4,31 +4,10 @@
 #include <array>
 #include <vector>
 
+#include "mmu/code_space.h"
 #include "mmu/mmu.h"
 
 namespace mynah {
-
-// Pages by hash: says for certain only that there is none.
-class CodeFilter {
-  public:
-    void clear();
-    void add(u64 linear);
-    // May one be in the area of 2^shift bytes from `base` on?
-    bool meets(u64 base, unsigned shift) const;
-
-  private:
-    static constexpr unsigned kAreaShift = 21;
-    template <size_t N>
-    struct Bits {
-        std::array<u64, N> words{};
-        static u64 place(u64 number) { return number * 0x9E3779B97F4A7C15 >> 32; }
-        void set(u64 number) { words[place(number) / 64 % N] |= u64{1} << (place(number) & 63); }
-        bool test(u64 number) const { return words[place(number) / 64 % N] >> (place(number) & 63) & 1; }
-    };
-    Bits<256> pages_;
-    Bits<16> areas_;  // of 2 MiB
-    bool any_ = false;
-};
 
 struct TlbContext {
     static constexpr u64 kFirstSize = 1024;
@@ -37,17 +16,20 @@ struct TlbContext {
     enum : unsigned { execute = 2, slow_read = 3, slow_write = 4, kTables = 5 };
 
     struct Key {
+        static constexpr u32 kA20 = 1, kPaging = 2, kPae = 4, kLongMode = 8;
+        static constexpr unsigned kPrivilege = 10;
+
         std::array<u64, 4> root{};  // CR3's base, or the four PDPTEs
         u32 bits = 0;
+        bool user() const { return (bits >> kPrivilege & 3) == static_cast<u32>(Privilege::user); }
         bool operator==(const Key&) const = default;
     };
 
     Key key;
     u32 space = 0;  // address space, for TableTracker
     u64 last_used = 0;
-    // 0: a noted page has been dropped; a new number is due.
-    u64 code_epoch = 0;
-    CodeFilter code;
+    CodeSpace* code = nullptr;  // of its execute table: its own or one of CodeSpaces; null: not decided yet
+    CodeSpace own_code;
 
     TlbContext() { reset(); }
     // Back to empty tables of the first size.
