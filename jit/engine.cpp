@@ -86,6 +86,8 @@ bool JitEngine::state_in_reach() {
     offsets_.read_table = offset(&core_.mmu.table(Access::read));
     offsets_.write_table = offset(&core_.mmu.table(Access::write));
     offsets_.fetch_table = offset(&core_.mmu.table(Access::execute));
+    offsets_.read_victims = offset(&core_.mmu.victims(Access::read));
+    offsets_.write_victims = offset(&core_.mmu.victims(Access::write));
     for (unsigned n = 0; n < 6; ++n) {
         offsets_.segment_register[n] = offset(&s.segs[n]);
         offsets_.loaded_segment[n] = offset(&core_.loaded_segments[n][0]);

@@ -165,6 +165,8 @@ struct Mmu::Impl {
             TlbContext& from = t == TlbContext::execute ? *current_code : c;
             mmu.current_[t] = {from.table(t), (from.size(t) - 1) * sizeof(TlbEntry)};
         }
+        for (unsigned t = 0; t < 2; ++t) mmu.victims_[t] = c.table(TlbContext::read_victims + t);
+        (void)c.lost();
         take_epoch();
     }
 
@@ -207,17 +209,14 @@ struct Mmu::Impl {
         ++mmu.stack_page_changes_;
     }
 
-    // After drops: it stays what it is as long as the write table leads there.
-    void recheck_stack_page() {
-        const StackPage& s = mmu.stack_page_;
-        if (s.page == StackPage::kNone) return;
-        const u8* const host = mmu.fast_write(s.page, 1);
-        if (static_cast<u64>(reinterpret_cast<std::uintptr_t>(host)) != s.host) forget_stack_page();
+    // After drops: generated code relies on pages that it found until it hears that something has gone.
+    void recheck() {
+        if (current->lost()) forget_stack_page();
     }
 
     // After drops: what was executed from in the current context may be mapped otherwise now.
     void renew() {
-        recheck_stack_page();
+        recheck();
         take_epoch();
     }
 
@@ -398,6 +397,7 @@ Translation Mmu::translate(u64 linear, Access access, Privilege privilege) {
     TlbContext& c = impl_->context(privilege, access);
     const u64 page = linear & ~kPageMask;
     const TlbEntry& e = c.entry(static_cast<unsigned>(access), linear);
+    if (access != Access::execute && e.tag != page) c.recall(static_cast<unsigned>(access), page);
     PhysicalAddress address;
     if (e.tag == page && e.host != 0 &&
         impl_->physical_of(reinterpret_cast<u8*>(e.host + (linear - page)), address)) {
@@ -431,7 +431,7 @@ void Mmu::a20_changed() {
 
 void Mmu::frame_protected(PhysicalAddress frame) {
     impl_->drop_writes(frame);
-    impl_->recheck_stack_page();
+    impl_->recheck();
 }
 
 void Mmu::frame_written(PhysicalAddress address, u64 length) {

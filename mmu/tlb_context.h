@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "mmu/code_space.h"
@@ -13,7 +14,15 @@ struct TlbContext {
     static constexpr u64 kFirstSize = 1024;
     static constexpr u64 kLastSize = 16384;
     static constexpr u64 kSlowSize = 256;
-    enum : unsigned { execute = 2, slow_read = 3, slow_write = 4, kTables = 5 };
+    // What another page took the place of in the first two is among their victims.
+    enum : unsigned {
+        execute = 2,
+        slow_read = 3,
+        slow_write = 4,
+        read_victims = 5,
+        write_victims = 6,
+        kTables = 7
+    };
 
     struct Key {
         static constexpr u32 kA20 = 1, kPaging = 2, kPae = 4, kLongMode = 8;
@@ -46,11 +55,15 @@ struct TlbContext {
     TlbEntry& entry(unsigned t, u64 linear) { return table(t)[slot_of(t, linear)]; }
     // True: the tables were moved.
     bool insert(unsigned t, u64 linear_page, u64 host);
+    // Brings a page back to one of the first two tables if it is among the victims.
+    bool recall(unsigned t, u64 linear_page);
     void drop_page(u64 linear);
     void drop(u64 base, unsigned shift);
     // Write entries that lead to `host_page`.
     void drop_writes_at(u64 slot, u64 host_page);
     void drop_writes(u64 host_page);
+    // Has any entry gone since this was last asked? Who found a page in the tables then has to look again.
+    bool lost() { return std::exchange(lost_, false); }
 
   private:
     // Must never match in slot `n`.
@@ -61,6 +74,7 @@ struct TlbContext {
 
     u64 fast_size_ = kFirstSize;
     u64 evictions_ = 0;
+    bool lost_ = false;
     // Entries in use by area of 2 MiB, 1 GiB and 512 GiB of linear addresses, hashed: most page tables that
     // go have nothing cached any more.
     struct Population {
@@ -79,7 +93,7 @@ struct TlbContext {
     void remove(TlbEntry& e, u64 slot);
 
     std::array<Population, 3> population_{};
-    std::vector<TlbEntry> storage_;  // read, write, execute, then the slow ones (host: physical page)
+    std::vector<TlbEntry> storage_;  // read, write, execute, then those of kSlowSize
 };
 
 }  // namespace mynah
