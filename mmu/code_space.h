@@ -1,9 +1,9 @@
-// What translated code relies on of the mapping that it runs in, and how long that holds: an epoch is a number
-// that stands for it, and ends when the mapping of a page changes that was noted.
+// What translated code relies on of the mapping that it runs in, and how long that holds: an epoch is a
+// number that stands for it, and ends when the mapping of a page changes that was noted.
 //
 // Kernels map themselves in each address space by the same entries near the root. Supervisor contexts where
-// those that noted pages are mapped by have the same values have one code space: what was found in one of them
-// serves in all.
+// those that noted pages are mapped by have the same values have one code space: what was found in one of
+// them serves in all.
 #pragma once
 
 #include <memory>

@@ -99,8 +99,8 @@ class Mmu final : public MapObserver, public FrameObserver {
         u64 host_less_page = 0;
     };
     const StackPage& stack_page() const { return stack_page_; }
-    // Counts how often it was forgotten: whenever a page may have gone from the current context's read or write
-    // table otherwise than to make room for another.
+    // Counts how often it was forgotten: whenever a page may have gone from the current context's read or
+    // write table otherwise than to make room for another.
     u64 stack_page_changes() const { return stack_page_changes_; }
     // Makes it the page of a linear address that can be written fast. False: not that simple.
     bool use_stack_page(u64 linear);

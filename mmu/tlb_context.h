@@ -31,7 +31,10 @@ struct TlbContext {
         std::array<u64, 4> root{};  // CR3's base, or the four PDPTEs
         u32 bits = 0;
         bool user() const { return (bits >> kPrivilege & 3) == static_cast<u32>(Privilege::user); }
-        bool operator==(const Key&) const = default;
+        // Most differ in the first.
+        bool operator==(const Key& k) const {
+            return root[0] == k.root[0] && bits == k.bits && root == k.root;
+        }
     };
 
     Key key;
