@@ -238,7 +238,7 @@ void Core::write_physical(PhysicalAddress address, const u8* data, unsigned size
     const PhysicalMap::Target t = memory.write_target(page);
     if (t.host != nullptr) {
         std::memcpy(t.host + (address & kPageMask), data, size);
-        if (memory.flags(page) != 0) watched_stored(address, size);
+        if (memory.flags(page) != 0) memory.notify_written(address, size);
         return;
     }
     while (size != 0) {
@@ -250,11 +250,6 @@ void Core::write_physical(PhysicalAddress address, const u8* data, unsigned size
         address += n;
         size -= n;
     }
-}
-
-void Core::watched_stored(PhysicalAddress address, u64 bytes) {
-    memory.notify_written(address, bytes);
-    if (mmu.fast_fetch(code_linear(block_rip)) == nullptr) attention = true;
 }
 
 bool Core::load_slow(u64 linear, void* value, unsigned size, Privilege privilege) {
@@ -337,8 +332,8 @@ Core::WatchedSpan Core::watched_span(Seg s, u64 offset, u64 bytes) {
     u8* const page = memory.write_target(t.address & ~kPageMask).host;
     if (page == nullptr) return {};
     for (const u64 code : {code_linear(rip), code_linear(next_rip - 1)}) {
-        const u8* const running = mmu.fast_fetch(code & ~kPageMask);
-        if (running == nullptr || running == page) return {};
+        const Translation running = mmu.translate(code, Access::execute, mmu.privilege());
+        if (!running.ok || memory.read_target(running.address & ~kPageMask).host == page) return {};
     }
     return {page + (t.address & kPageMask), t.address};
 }

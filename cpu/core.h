@@ -206,7 +206,7 @@ class Core {
         PhysicalAddress address = 0;
     };
     [[gnu::cold]] WatchedSpan watched_span(Seg s, u64 offset, u64 bytes);
-    void span_stored(const WatchedSpan& span, u64 bytes) { watched_stored(span.address, bytes); }
+    void span_stored(const WatchedSpan& span, u64 bytes) { memory.notify_written(span.address, bytes); }
 
     // --- operands ---
     // Offset of the memory operand, cut to the address size.
@@ -325,8 +325,6 @@ class Core {
     [[nodiscard, gnu::cold]] bool store_linear_miss(u64 linear, unsigned size);
     [[nodiscard]] bool translate(u64 linear, Access access, Privilege privilege, PhysicalAddress& out);
     bool read_physical(PhysicalAddress address, u8* out, unsigned size);
-    // Tells whoever watches. If that took the running code's mapping, the next instruction is fetched anew.
-    void watched_stored(PhysicalAddress address, u64 bytes);
     void write_physical(PhysicalAddress address, const u8* data, unsigned size);
     void check_data_breakpoints(u64 linear, unsigned size, Access access);
 

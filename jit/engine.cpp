@@ -87,6 +87,8 @@ bool JitEngine::state_in_reach() {
     offsets_.read_table = offset(&core_.mmu.table(Access::read));
     offsets_.write_table = offset(&core_.mmu.table(Access::write));
     offsets_.fetch_table = offset(&core_.mmu.table(Access::execute));
+    offsets_.read_victims = offset(&core_.mmu.victims(Access::read));
+    offsets_.write_victims = offset(&core_.mmu.victims(Access::write));
     for (unsigned n = 0; n < 6; ++n) {
         offsets_.segment_register[n] = offset(&s.segs[n]);
         offsets_.loaded_segment[n] = offset(&core_.loaded_segments[n][0]);
@@ -289,6 +291,8 @@ bool JitEngine::enter(const Found& f) {
     c.current = nullptr;
     c.block = nullptr;
     x64::set_state_base(&c);
+    // Fetching may have set accessed bits.
+    renew_space();
     c.mmu.note_code(c.code_linear(c.state.rip));
     running_ = true;
     thunks_.enter(f.code);

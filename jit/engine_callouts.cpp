@@ -91,9 +91,9 @@ x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
         // Walking may have set accessed bits, and what observes that table may want a look.
         u8* host = site.write ? mmu.fast_write(linear, site.size)
                               : const_cast<u8*>(mmu.fast_read(linear, site.size));
-        // A page with code takes stores beside the code at once.
-        if (host == nullptr && site.write) host = beside_code(linear, site.size);
-        const bool same = !site.relies || stack_page == mmu.stack_page_changes();
+        if (host == nullptr && site.write) host = watched_target(linear, site.size);
+        const bool same =
+            epoch_seen_ == mmu.code_epoch() && (!site.relies || stack_page == mmu.stack_page_changes());
         if (host != nullptr && !core_.attention && same)
             return {x64::Outcome::address, reinterpret_cast<u64>(host)};
     }
@@ -109,10 +109,11 @@ x64::Outcome JitEngine::span_miss(const CallSite& site, u64 linear) {
     if (canonical && mmu.translate(linear + site.span_at, access, mmu.privilege()).ok) {
         // A page that is only read so far must not become dirty.
         const u8* host = site.write ? mmu.fast_write(linear, site.size) : mmu.fast_read(linear, site.size);
-        if (host != nullptr && !core_.attention && before == mmu.stack_page_changes())
+        const bool same = epoch_seen_ == mmu.code_epoch() && before == mmu.stack_page_changes();
+        if (host != nullptr && !core_.attention && same)
             return {x64::Outcome::address, reinterpret_cast<u64>(host)};
     }
-    if (!core_.attention) return {x64::Outcome::behind};
+    if (!core_.attention && epoch_seen_ == mmu.code_epoch()) return {x64::Outcome::behind};
     core_.accelerated.budget += site.given_back;
     core_.retired = limit_ - core_.accelerated.budget;
     core_.state.rip = site.rip & core_.rip_mask;
@@ -128,7 +129,7 @@ x64::Outcome JitEngine::stack_range(const CallSite& site, u64 linear) {
     // A page that is only read so far must not become dirty.
     const Access access = site.write ? Access::write : Access::read;
     if (canonical && one_page && mmu.translate(linear, access, mmu.privilege()).ok) {
-        if (mmu.use_stack_page(linear) && !core_.attention)
+        if (mmu.use_stack_page(linear) && !core_.attention && epoch_seen_ == mmu.code_epoch())
             return {x64::Outcome::address, mmu.stack_page().host + (linear & kPageMask)};
     }
     // This instruction, and on from the next; if that happens often, with a check for each access.
@@ -139,22 +140,29 @@ x64::Outcome JitEngine::stack_range(const CallSite& site, u64 linear) {
     return elsewhere(site);
 }
 
-u8* JitEngine::beside_code(u64 linear, u64 length) {
+u8* JitEngine::watched_target(u64 linear, u64 length) {
     constexpr u8 kCode = frame_flag::code | frame_flag::translated;
     const Translation t = core_.mmu.translate(linear, Access::write, core_.mmu.privilege());
     const PhysicalAddress frame = t.address & ~kPageMask;
     const u8 flags = memory_.flags(frame);
-    if (!t.ok || flags == 0 || (flags & ~kCode) != 0 || near_code(t.address, length)) return nullptr;
-    // Code that nobody runs any more must not slow the page's next use down: what is still alive comes back.
-    Page& known = pages_[frame];
-    if (++known.beside > known.beside_limit) {
-        known.beside = 0;
-        known.beside_limit *= 16;
-        memory_.notify_written(frame, kPageSize);
-        return nullptr;
+    if (!t.ok || flags == 0 || (flags & ~(kCode | frame_flag::page_table)) != 0) return nullptr;
+    u8* const page = memory_.write_target(frame).host;
+    if (page == nullptr) return nullptr;
+    if (flags & kCode) {
+        if (near_code(t.address, length)) return nullptr;
+        // Code that nobody runs any more must not slow the page's next use down: what is still alive comes
+        // back.
+        Page& known = pages_[frame];
+        if (++known.beside > known.beside_limit) {
+            known.beside = 0;
+            known.beside_limit *= 16;
+            memory_.notify_written(frame, kPageSize);
+            return nullptr;
+        }
     }
-    u8* page = memory_.write_target(frame).host;
-    return page == nullptr ? nullptr : page + (t.address & kPageMask);
+    // What came from a table's entry is dropped whatever is written there, so that may as well come first.
+    if (flags & frame_flag::page_table) memory_.notify_written(t.address, length);
+    return page + (t.address & kPageMask);
 }
 
 void JitEngine::execute(const CallSite& site) {
@@ -175,6 +183,7 @@ void JitEngine::execute(const CallSite& site) {
     const bool handler = e.step == call_handler || e.step == call_handler_last;
     c.block_rip = rip;
     c.block_retired = c.retired;
+    c.block = &single_block_;
     if (handler) {
         c.current = nullptr;
         c.block_limit = limit_;
@@ -195,12 +204,11 @@ void JitEngine::execute(const CallSite& site) {
         single_[1].index = 1;
         single_block_.entries = single_;
         single_block_.count = 1;
-        c.block = &single_block_;
         c.block_limit = c.retired + 1;
         for (const Entry* s = single_; s != nullptr;) s = s->step(c, s);
-        c.block = nullptr;
         c.current = nullptr;
     }
+    c.block = nullptr;
     if (flags) a.flags = pack_flags(c.state.flags.get());
     if (units && units_changed()) ++a.mode_changes;
 }
@@ -236,6 +244,7 @@ x64::Outcome JitEngine::interpret(const CallSite& site, u64 stack_page) {
     const u64 given_back = site.given_back - 1;
     const bool straight = !c.faulted && !c.attention && c.state.rip == (behind & c.rip_mask) &&
                           limit_ - c.retired >= given_back && mode_seen_ == a.mode_changes &&
+                          epoch_seen_ == c.mmu.code_epoch() &&
                           (!site.relies || stack_page == c.mmu.stack_page_changes()) && !site.checks;
     if (!straight) {
         a.budget = limit_ - c.retired;
@@ -243,10 +252,6 @@ x64::Outcome JitEngine::interpret(const CallSite& site, u64 stack_page) {
     }
     a.budget = limit_ - c.retired - given_back;
     if (site.x87 && !a.x87_loaded) load_x87();
-    if (epoch_seen_ != c.mmu.code_epoch()) {
-        renew_space();
-        c.mmu.note_code(c.code_linear(c.state.rip));
-    }
     return {x64::Outcome::behind};
 }
 
@@ -295,6 +300,8 @@ x64::Outcome JitEngine::go_on() {
                 return {x64::Outcome::jump, reinterpret_cast<u64>(t.code)};
         }
         const u8* host = fetch(rip, nullptr);
+        // Fetching may have set accessed bits.
+        renew_space();
         const Found f = host == nullptr ? Found{} : find(host, rip);
         if (f.code != nullptr && !c.attention && limit_ - c.retired >= f.need) {
             remember_target(rip, f.code);
@@ -321,8 +328,8 @@ const u8* JitEngine::lookup(u64 rip) {
     ++counters_.lookups;
     // A fetch sets accessed bits: not before the instruction's time has come.
     if (core_.accelerated.budget == 0) return nullptr;
-    renew_space();
     const u8* host = fetch(rip, nullptr);
+    renew_space();
     if (host == nullptr || core_.attention || flush_) return nullptr;
     const Found f = find(host, rip);
     if (f.code == nullptr) return nullptr;

@@ -44,6 +44,7 @@ struct Mmu::Impl {
         : mmu(owner),
           map(physical),
           tracker(physical),
+          code_spaces(physical, tracker, contexts),
           ram(physical.ram()),
           below(physical.ram_below_4g()),
           hints(physical.ram_size() >> kPageShift) {}
@@ -51,10 +52,11 @@ struct Mmu::Impl {
     Mmu& mmu;
     PhysicalMap& map;
     TableTracker tracker;
+    std::vector<std::unique_ptr<TlbContext>> contexts;
+    CodeSpaces code_spaces;
     std::span<u8> ram;
     u64 below;
     u64 a20_mask = ~u64{0};
-    std::vector<std::unique_ptr<TlbContext>> contexts;
     std::array<TlbContext*, 3> by_privilege{};
     TlbContext* current = nullptr;
     TlbContext* current_code = nullptr;  // where its execute table and code epoch are
@@ -89,14 +91,15 @@ struct Mmu::Impl {
     TlbContext::Key key(Privilege p) const {
         const PagingControls& c = mmu.controls_;
         TlbContext::Key k;
-        const u32 a20 = a20_mask == ~u64{0};
+        using Key = TlbContext::Key;
+        const u32 a20 = a20_mask == ~u64{0} ? Key::kA20 : 0;
         if (!c.paging) {
             k.bits = a20;
             return k;
         }
-        k.bits = a20 | 2u | u32{c.pae} << 2 | u32{c.long_mode} << 3 | u32{c.pse} << 4 | u32{c.wp} << 5 |
-                 u32{c.nxe} << 6 | u32{c.smep} << 7 | u32{c.smap} << 8 | u32{c.gib_pages} << 9 |
-                 static_cast<u32>(p) << 10 | u32{c.physical_bits} << 16;
+        k.bits = a20 | Key::kPaging | (c.pae ? Key::kPae : 0) | (c.long_mode ? Key::kLongMode : 0) |
+                 u32{c.pse} << 4 | u32{c.wp} << 5 | u32{c.nxe} << 6 | u32{c.smep} << 7 | u32{c.smap} << 8 |
+                 u32{c.gib_pages} << 9 | static_cast<u32>(p) << Key::kPrivilege | u32{c.physical_bits} << 16;
         if (c.pae && !c.long_mode) {
             k.root = mmu.pdptes_;
         } else {
@@ -162,11 +165,19 @@ struct Mmu::Impl {
             TlbContext& from = t == TlbContext::execute ? *current_code : c;
             mmu.current_[t] = {from.table(t), (from.size(t) - 1) * sizeof(TlbEntry)};
         }
-        if (current_code->code_epoch == 0) {
-            current_code->code_epoch = ++epochs;
-            current_code->code.clear();
+        for (unsigned t = 0; t < 2; ++t) mmu.victims_[t] = c.table(TlbContext::read_victims + t);
+        (void)c.lost();
+        take_epoch();
+    }
+
+    void take_epoch() {
+        code_spaces.join(*current_code);
+        CodeSpace& code = *current_code->code;
+        if (code.epoch == 0) {
+            code.epoch = ++epochs;
+            code.pages.clear();
         }
-        mmu.code_epoch_ = current_code->code_epoch;
+        mmu.code_epoch_ = code.epoch;
     }
 
     // The controls or CR3 changed: finds the contexts anew.
@@ -183,11 +194,14 @@ struct Mmu::Impl {
                 c->key = {.root = {}, .bits = kForgotten};
                 c->space = kNoSpace;
                 c->last_used = 0;
+                c->code = nullptr;
                 continue;
             }
             c->drop(d.base, d.shift);
+            code_spaces.drop(*c, d);
         }
-        renew_epoch();
+        code_spaces.drop(d);
+        renew();
     }
 
     void forget_stack_page() {
@@ -195,10 +209,35 @@ struct Mmu::Impl {
         ++mmu.stack_page_changes_;
     }
 
+    // After drops: generated code relies on pages that it found until it hears that something has gone.
+    void recheck() {
+        if (current->lost()) forget_stack_page();
+    }
+
     // After drops: what was executed from in the current context may be mapped otherwise now.
-    void renew_epoch() {
-        forget_stack_page();
-        if (current_code->code_epoch == 0) show(*current);
+    void renew() {
+        recheck();
+        take_epoch();
+    }
+
+    // Write entries that lead to the frame.
+    void drop_writes(PhysicalAddress frame) {
+        u64* const known = hint(frame, false);
+        if (!known || *known == 0) return;
+        const u64 where = std::exchange(*known, 0);
+        const u8* host = map.write_target(frame).host;
+        if (!host) return;
+        const u64 page = static_cast<u64>(reinterpret_cast<std::uintptr_t>(host));
+        const unsigned count = static_cast<unsigned>(where >> kHintCountShift);
+        for (const auto& c : contexts) {
+            if (count == kHintAnywhere) {
+                c->drop_writes(page);
+                continue;
+            }
+            for (unsigned i = 0; i < count; ++i) {
+                c->drop_writes_at(where >> i * kHintBits & (TlbContext::kLastSize - 1), page);
+            }
+        }
     }
 
     void insert(TlbContext& c, unsigned table, u64 page, u64 host) {
@@ -321,11 +360,12 @@ void Mmu::invalidate_page(u64 linear) {
     for (const auto& c : impl_->contexts) {
         if (c->space == space) c->drop_page(linear);
     }
-    impl_->renew_epoch();
+    impl_->renew();
 }
 
 void Mmu::flush() {
     impl_->tracker.clear();
+    impl_->code_spaces.clear();
     for (const auto& c : impl_->contexts) c->clear();
     std::ranges::fill(impl_->hints, 0);
     impl_->others.clear();
@@ -343,7 +383,7 @@ bool Mmu::use_stack_page(u64 linear) {
 }
 
 void Mmu::note_code(u64 linear) {
-    impl_->current_code->code.add(linear);
+    impl_->code_spaces.note(*impl_->current_code, linear);
 }
 
 u8* Mmu::fast_as(u64 linear, unsigned size, Access access, Privilege privilege) {
@@ -357,6 +397,7 @@ Translation Mmu::translate(u64 linear, Access access, Privilege privilege) {
     TlbContext& c = impl_->context(privilege, access);
     const u64 page = linear & ~kPageMask;
     const TlbEntry& e = c.entry(static_cast<unsigned>(access), linear);
+    if (access != Access::execute && e.tag != page) c.recall(static_cast<unsigned>(access), page);
     PhysicalAddress address;
     if (e.tag == page && e.host != 0 &&
         impl_->physical_of(reinterpret_cast<u8*>(e.host + (linear - page)), address)) {
@@ -389,23 +430,8 @@ void Mmu::a20_changed() {
 }
 
 void Mmu::frame_protected(PhysicalAddress frame) {
-    impl_->forget_stack_page();
-    u64* hint = impl_->hint(frame, false);
-    if (!hint || *hint == 0) return;
-    const u64 hints = std::exchange(*hint, 0);
-    const u8* host = impl_->map.write_target(frame).host;
-    if (!host) return;
-    const u64 page = static_cast<u64>(reinterpret_cast<std::uintptr_t>(host));
-    const unsigned count = static_cast<unsigned>(hints >> kHintCountShift);
-    for (const auto& c : impl_->contexts) {
-        if (count == kHintAnywhere) {
-            c->drop_writes(page);
-            continue;
-        }
-        for (unsigned i = 0; i < count; ++i) {
-            c->drop_writes_at(hints >> i * kHintBits & (TlbContext::kLastSize - 1), page);
-        }
-    }
+    impl_->drop_writes(frame);
+    impl_->recheck();
 }
 
 void Mmu::frame_written(PhysicalAddress address, u64 length) {

@@ -87,6 +87,9 @@ class Mmu final : public MapObserver, public FrameObserver {
         u64 mask;  // of the byte offset: (entry count - 1) * 16
     };
     const Table& table(Access access) const { return current_[static_cast<unsigned>(access)]; }
+    // What other pages took the places of, of read and write: entry = victims + (linear >> 8 & kVictimMask).
+    static constexpr u64 kVictimMask = 0xFF0;
+    const TlbEntry* const& victims(Access access) const { return victims_[static_cast<unsigned>(access)]; }
     // The page that generated code used last through the stack pointer, from the current write table: a
     // look-up with no table. Set by generated code.
     struct StackPage {
@@ -96,7 +99,8 @@ class Mmu final : public MapObserver, public FrameObserver {
         u64 host_less_page = 0;
     };
     const StackPage& stack_page() const { return stack_page_; }
-    // Counts how often it was forgotten.
+    // Counts how often it was forgotten: whenever a page may have gone from the current context's read or
+    // write table otherwise than to make room for another.
     u64 stack_page_changes() const { return stack_page_changes_; }
     // Makes it the page of a linear address that can be written fast. False: not that simple.
     bool use_stack_page(u64 linear);
@@ -142,6 +146,7 @@ class Mmu final : public MapObserver, public FrameObserver {
     }
 
     std::array<Table, 3> current_;
+    std::array<const TlbEntry*, 2> victims_{};
     u64 code_epoch_ = 0;
     StackPage stack_page_;
     u64 stack_page_changes_ = 0;

@@ -46,7 +46,8 @@ inline constexpr u8 translated = 16;  // host code was made from it
 class FrameObserver {
   public:
     virtual ~FrameObserver() = default;
-    // `address` .. + `length` lies within one frame. Called after the bytes have changed.
+    // `address` .. + `length` lies within one frame. Called after the bytes have changed; of page
+    // tables perhaps just before, as what came from them is dropped whatever they become.
     virtual void frame_written(PhysicalAddress address, u64 length) = 0;
 };
 

@@ -4,26 +4,6 @@
 
 namespace mynah {
 
-void CodeFilter::clear() {
-    if (any_) *this = {};
-}
-
-void CodeFilter::add(u64 linear) {
-    pages_.set(linear >> kPageShift);
-    areas_.set(linear >> kAreaShift);
-    any_ = true;
-}
-
-bool CodeFilter::meets(u64 base, unsigned shift) const {
-    constexpr unsigned kMany = kAreaShift + 4;
-    if (!any_ || shift >= kMany) return any_;
-    if (shift == kPageShift) return pages_.test(base >> kPageShift);
-    for (u64 a = base >> kAreaShift; a <= (base + (u64{1} << shift) - 1) >> kAreaShift; ++a) {
-        if (areas_.test(a)) return true;
-    }
-    return false;
-}
-
 void TlbContext::fill_empty(TlbEntry* entries, u64 count) {
     for (u64 n = 0; n < count; ++n) entries[n] = {empty_tag(n), 0};
 }
@@ -31,13 +11,14 @@ void TlbContext::fill_empty(TlbEntry* entries, u64 count) {
 void TlbContext::empty_all() {
     for (unsigned t = 0; t < kTables; ++t) fill_empty(table(t), size(t));
     population_ = {};
-    code_epoch = 0;
+    code = nullptr;
+    lost_ = true;
 }
 
 void TlbContext::reset() {
     fast_size_ = kFirstSize;
     evictions_ = 0;
-    storage_.resize(3 * fast_size_ + 2 * kSlowSize);
+    storage_.resize(3 * fast_size_ + (kTables - slow_read) * kSlowSize);
     empty_all();
 }
 
@@ -49,6 +30,7 @@ void TlbContext::remove(TlbEntry& e, u64 slot) {
     if (e.tag == empty_tag(slot)) return;
     count(e.tag, -1);
     e = {empty_tag(slot), 0};
+    lost_ = true;
 }
 
 bool TlbContext::insert(unsigned t, u64 linear_page, u64 host) {
@@ -61,15 +43,35 @@ bool TlbContext::insert(unsigned t, u64 linear_page, u64 host) {
         }
     }
     TlbEntry& e = entry(t, linear_page);
-    remove(e, slot_of(t, linear_page));
+    if (e.tag == linear_page && e.host == host) return moved;
+    if (e.host == 0 || e.tag == linear_page) {
+        remove(e, slot_of(t, linear_page));
+    } else if (t < execute) {
+        // Of the same place there as well: both tables are indexed by the lowest bits.
+        const unsigned v = read_victims + t;
+        remove(entry(v, e.tag), slot_of(v, e.tag));
+        entry(v, e.tag) = e;
+    } else {
+        count(e.tag, -1);
+    }
     count(linear_page, 1);
     e = {linear_page, host};
     return moved;
 }
 
+bool TlbContext::recall(unsigned t, u64 linear_page) {
+    TlbEntry& v = entry(read_victims + t, linear_page);
+    if (v.tag != linear_page || v.host == 0) return false;
+    TlbEntry& e = entry(t, linear_page);
+    std::swap(e, v);
+    if (v.host == 0) v.tag = empty_tag(slot_of(read_victims + t, linear_page));
+    return true;
+}
+
 void TlbContext::grow() {
     const u64 old_size = fast_size_;
-    std::vector<TlbEntry> old(3 * old_size * 2 + 2 * kSlowSize);
+    constexpr u64 kOthers = (kTables - slow_read) * kSlowSize;
+    std::vector<TlbEntry> old(3 * old_size * 2 + kOthers);
     old.swap(storage_);
     fast_size_ *= 2;
     evictions_ = 0;
@@ -80,7 +82,7 @@ void TlbContext::grow() {
             if (e.tag != empty_tag(i)) entry(t, e.tag) = e;
         }
     }
-    std::copy_n(old.data() + 3 * old_size, 2 * kSlowSize, storage_.data() + 3 * fast_size_);
+    std::copy_n(old.data() + 3 * old_size, kOthers, storage_.data() + 3 * fast_size_);
 }
 
 void TlbContext::drop_page(u64 linear) {
@@ -91,7 +93,6 @@ void TlbContext::drop_page(u64 linear) {
             if (e.tag == page) remove(e, slot_of(t, page));
         }
     }
-    if (code.meets(page, kPageShift)) code_epoch = 0;
 }
 
 bool TlbContext::populated(u64 base, unsigned shift) {
@@ -108,7 +109,6 @@ void TlbContext::drop(u64 base, unsigned shift) {
     if (shift == kPageShift) return drop_page(base);
     if (shift >= 64) return clear();
     const u64 length = u64{1} << shift;
-    if (code.meets(base, shift)) code_epoch = 0;
     if (!populated(base, shift)) return;
     for (unsigned t = 0; t < kTables; ++t) {
         TlbEntry* entries = table(t);
@@ -127,6 +127,9 @@ void TlbContext::drop_writes_at(u64 slot, u64 host_page) {
     const u64 n = slot & (fast_size_ - 1);
     TlbEntry& e = table(1)[n];
     if (e.host == host_page) remove(e, n);
+    const u64 m = slot & (kSlowSize - 1);
+    TlbEntry& v = table(write_victims)[m];
+    if (v.host == host_page) remove(v, m);
 }
 
 void TlbContext::drop_writes(u64 host_page) {

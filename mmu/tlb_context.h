@@ -2,52 +2,46 @@
 #pragma once
 
 #include <array>
+#include <utility>
 #include <vector>
 
+#include "mmu/code_space.h"
 #include "mmu/mmu.h"
 
 namespace mynah {
-
-// Pages by hash: says for certain only that there is none.
-class CodeFilter {
-  public:
-    void clear();
-    void add(u64 linear);
-    // May one be in the area of 2^shift bytes from `base` on?
-    bool meets(u64 base, unsigned shift) const;
-
-  private:
-    static constexpr unsigned kAreaShift = 21;
-    template <size_t N>
-    struct Bits {
-        std::array<u64, N> words{};
-        static u64 place(u64 number) { return number * 0x9E3779B97F4A7C15 >> 32; }
-        void set(u64 number) { words[place(number) / 64 % N] |= u64{1} << (place(number) & 63); }
-        bool test(u64 number) const { return words[place(number) / 64 % N] >> (place(number) & 63) & 1; }
-    };
-    Bits<256> pages_;
-    Bits<16> areas_;  // of 2 MiB
-    bool any_ = false;
-};
 
 struct TlbContext {
     static constexpr u64 kFirstSize = 1024;
     static constexpr u64 kLastSize = 16384;
     static constexpr u64 kSlowSize = 256;
-    enum : unsigned { execute = 2, slow_read = 3, slow_write = 4, kTables = 5 };
+    // What another page took the place of in the first two is among their victims.
+    enum : unsigned {
+        execute = 2,
+        slow_read = 3,
+        slow_write = 4,
+        read_victims = 5,
+        write_victims = 6,
+        kTables = 7
+    };
 
     struct Key {
+        static constexpr u32 kA20 = 1, kPaging = 2, kPae = 4, kLongMode = 8;
+        static constexpr unsigned kPrivilege = 10;
+
         std::array<u64, 4> root{};  // CR3's base, or the four PDPTEs
         u32 bits = 0;
-        bool operator==(const Key&) const = default;
+        bool user() const { return (bits >> kPrivilege & 3) == static_cast<u32>(Privilege::user); }
+        // Most differ in the first.
+        bool operator==(const Key& k) const {
+            return root[0] == k.root[0] && bits == k.bits && root == k.root;
+        }
     };
 
     Key key;
     u32 space = 0;  // address space, for TableTracker
     u64 last_used = 0;
-    // 0: a noted page has been dropped; a new number is due.
-    u64 code_epoch = 0;
-    CodeFilter code;
+    CodeSpace* code = nullptr;  // of its execute table: its own or one of CodeSpaces; null: not decided yet
+    CodeSpace own_code;
 
     TlbContext() { reset(); }
     // Back to empty tables of the first size.
@@ -64,11 +58,15 @@ struct TlbContext {
     TlbEntry& entry(unsigned t, u64 linear) { return table(t)[slot_of(t, linear)]; }
     // True: the tables were moved.
     bool insert(unsigned t, u64 linear_page, u64 host);
+    // Brings a page back to one of the first two tables if it is among the victims.
+    bool recall(unsigned t, u64 linear_page);
     void drop_page(u64 linear);
     void drop(u64 base, unsigned shift);
     // Write entries that lead to `host_page`.
     void drop_writes_at(u64 slot, u64 host_page);
     void drop_writes(u64 host_page);
+    // Has any entry gone since this was last asked? Who found a page in the tables then has to look again.
+    bool lost() { return std::exchange(lost_, false); }
 
   private:
     // Must never match in slot `n`.
@@ -79,6 +77,7 @@ struct TlbContext {
 
     u64 fast_size_ = kFirstSize;
     u64 evictions_ = 0;
+    bool lost_ = false;
     // Entries in use by area of 2 MiB, 1 GiB and 512 GiB of linear addresses, hashed: most page tables that
     // go have nothing cached any more.
     struct Population {
@@ -97,7 +96,7 @@ struct TlbContext {
     void remove(TlbEntry& e, u64 slot);
 
     std::array<Population, 3> population_{};
-    std::vector<TlbEntry> storage_;  // read, write, execute, then the slow ones (host: physical page)
+    std::vector<TlbEntry> storage_;  // read, write, execute, then those of kSlowSize
 };
 
 }  // namespace mynah

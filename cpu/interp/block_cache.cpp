@@ -84,8 +84,10 @@ void BlockCache::kill(Block& b) {
 
 void BlockCache::frame_written(PhysicalAddress address, u64 length) {
     const PhysicalAddress frame = address & ~kPageMask;
-    // Links inside a page are followed without a look at the TLB: that ends when a mapping may have changed.
-    if (memory_.flags(frame) & frame_flag::page_table) core_.attention = true;
+    // Links inside a page are followed without a look at the TLB: that ends when its mapping was dropped.
+    if (core_.block != nullptr && core_.mmu.fast_fetch(core_.code_linear(core_.block_rip)) == nullptr)
+        core_.attention = true;
+    if (!(memory_.flags(frame) & frame_flag::code)) return;
     const auto found = pages_.find(frame);
     if (found == pages_.end() || length == 0) return;
     Page& page = found->second;

@@ -214,6 +214,29 @@ bool Translator::emit_divide(const Insn& i) {
     return true;
 }
 
+// The BT family of memory with a register, which reaches in both directions from the operand.
+bool Translator::emit_bit_string(const Insn& i) {
+    const unsigned size = i.osize;
+    if (size < 4 || i.asize < 4 || home(i.reg) == kNoReg) return false;
+    const bool writes = i.op != Op::BT;
+    const bool wide = size == 8;
+    spare_flags();
+    effective_address(i);
+    e_.rr({.byte = static_cast<u8>(wide ? 0x8B : 0x63), .wide = true}, RCX, home(i.reg));  // MOV, MOVSXD
+    e_.rr(plain(0xC1, true), 7, RCX);                                                      // SAR
+    e_.imm8(wide ? 6 : 5);
+    e_.lea(RAX, {.base = RAX, .index = RCX, .scale = static_cast<u8>(wide ? 3 : 2)}, i.asize == 8);
+    add_segment(i.seg, size, writes);
+    access_linear(size, writes);
+    e_.mov(RCX, RAX);
+    flags_to_host();
+    e_.load(RAX, at(RCX), wide);
+    e_.rr({.byte = i.opcode, .wide = wide, .map = 1}, home(i.reg), RAX);
+    if (writes) e_.store(at(RCX), RAX, wide);
+    flags_written(flags_.af_junk);
+    return true;
+}
+
 bool Translator::emit_bits(const Insn& i) {
     const unsigned size = i.osize;
     switch (i.op) {
@@ -225,7 +248,7 @@ bool Translator::emit_bits(const Insn& i) {
             const unsigned ext = static_cast<unsigned>(i.op) - static_cast<unsigned>(Op::BT) + 4;
             const bool writes = i.op != Op::BT;
             if (i.memory()) {
-                if (!by_imm) return false;
+                if (!by_imm) return emit_bit_string(i);
                 host_address(RCX, access(i, size, writes));
                 flags_to_host();
                 e_.rm({.byte = 0xBA, .wide = size == 8, .map = 1, .word = size == 2}, ext, at(RCX));

@@ -339,6 +339,8 @@ bool Translator::emit_family(const Insn& i) {
             return emit_bits(i);
         case Op::XCHG:
         case Op::CMPXCHG:
+        case Op::CMPXCHG8B:
+        case Op::CMPXCHG16B:
         case Op::XADD:
             return emit_exchange(i);
         default:
@@ -453,7 +455,7 @@ void Translator::emit_stub(u32 number) {
             const bool stack = s.kind == Stub::stack_miss || s.kind == Stub::stack_range;
             if (stack)
                 e_.store_imm32(in_state(s_.stack_limit), static_cast<i32>(kPageSize) - site.size, true);
-            const u8* const thunk = s.kind == Stub::miss          ? thunks_.miss
+            const u8* const thunk = s.kind == Stub::miss ? site.write ? thunks_.write_miss : thunks_.read_miss
                                     : s.kind == Stub::stack_range ? thunks_.stack_range
                                     : s.kind == Stub::whole       ? thunks_.interpret
                                     : site.write                  ? thunks_.stack_write_miss

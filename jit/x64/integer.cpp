@@ -369,6 +369,18 @@ bool Translator::emit_exchange(const Insn& i) {
         flags_written();
         return true;
     }
+    if (i.op == Op::CMPXCHG8B || i.op == Op::CMPXCHG16B) {
+        const bool wide = i.op == Op::CMPXCHG16B;
+        host_address(RCX, wide ? access_aligned(i, 16, true) : access(i, 8, true));
+        flags_to_host();  // all but ZF stay
+        e_.mov(RAX, home(rax));
+        e_.mov(home(rax), RCX);
+        e_.mov(RCX, home(rcx));
+        e_.rm({.byte = 0xC7, .wide = wide, .map = 1}, 1, at(home(rax)));
+        e_.mov(home(rax), RAX);
+        flags_written(flags_.af_junk);
+        return true;
+    }
     if (i.op == Op::XADD) {
         if (!i.memory() || i.reg >= kHighByte) return false;
         const Mem operand = access(i, size, true);

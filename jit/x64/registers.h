@@ -39,6 +39,7 @@ struct StateOffsets {
     i32 x87_control, x87_fdp;
     i32 x87_last, x87_operand;
     i32 read_table, write_table, fetch_table;  // Mmu::Table
+    i32 read_victims, write_victims;           // Mmu::victims()
     std::array<i32, 8> segment;                // Core::SegShortcut
     std::array<i32, 6> segment_register;  // SegmentRegister: the selector first, its base in the second half
     std::array<i32, 6> loaded_segment;    // Core::LoadedSegment: the same, then the descriptor

@@ -73,6 +73,10 @@ class Generator {
         jump_or_leave();
         t.miss = here();
         emit_callout(reinterpret_cast<const void*>(c_.miss), true);
+        t.read_miss = here();
+        emit_victim(s_.read_victims, t.miss);
+        t.write_miss = here();
+        emit_victim(s_.write_victims, t.miss);
         t.stack_read_miss = here();
         emit_stack_miss(t.miss, true);
         t.stack_write_miss = here();
@@ -214,6 +218,26 @@ class Generator {
         }
         e_.alu(kAdd, RAX, at(RCX));
         e_.bind(refused);
+        e_.load(RCX, in_state(s_.value + 24));
+        e_.jmp_to(here(), call_out);
+    }
+
+    // RAX: linear address of an access that missed. Its size is not known here, so near a page's end, and for
+    // what is not among the victims, it is the engine's.
+    void emit_victim(i32 victims, const u8* call_out) {
+        constexpr i32 kMostBytes = 0xFF;  // CallSite::size
+        const Label no = e_.label();
+        e_.store(in_state(s_.value + 24), RCX);
+        e_.rorx(RCX, RAX, 8, false);
+        e_.alu_imm(kAnd, RCX, static_cast<i32>(Mmu::kVictimMask), false);
+        e_.alu(kAdd, RCX, in_state(victims));
+        e_.alu(kSub, RAX, at(RCX));
+        e_.alu_imm(kCmp, RAX, static_cast<i32>(kPageSize) - kMostBytes);
+        e_.jcc(kA, no);
+        e_.alu(kAdd, RAX, at(RCX, 8));
+        e_.ret();
+        e_.bind(no);
+        e_.alu(kAdd, RAX, at(RCX));
         e_.load(RCX, in_state(s_.value + 24));
         e_.jmp_to(here(), call_out);
     }

@@ -54,6 +54,9 @@ struct Thunks {
     // Called with the site's number in ECX. Flags must be in the state. RAX: linear address, then as
     // Callouts::miss.
     const u8* miss = nullptr;
+    // The same, with a look at the TLB's victims first.
+    const u8* read_miss = nullptr;
+    const u8* write_miss = nullptr;
     // The same for accesses through the stack pointer, with RAX less Mmu::StackPage::page.
     // `stack_limit` is the last offset in a page where they fit.
     const u8* stack_read_miss = nullptr;

@@ -308,6 +308,7 @@ class Translator {
     bool emit_high_byte(const Insn& i);
     bool emit_multiply(const Insn& i);
     bool emit_divide(const Insn& i);
+    bool emit_bit_string(const Insn& i);
     bool emit_bits(const Insn& i);
     bool emit_condition(const Insn& i);
     bool emit_flag(const Insn& i);

@@ -103,6 +103,108 @@ TEST_F(Paging, TheStackPageIsForgottenWithItsMapping) {
     EXPECT_FALSE(mmu.use_stack_page(0x8));
 }
 
+TEST_F(Paging, DropsElsewhereLeaveTheStackPage) {
+    long_tables();
+    mmu.set_controls(long_mode());
+    EXPECT_TRUE(mmu.translate(0x5008, Access::write, mmu.privilege()).ok);
+    EXPECT_TRUE(mmu.use_stack_page(0x5008));
+    const u64 changes = mmu.stack_page_changes();
+    put64(0x4030, 0x108000 | kP | kW | kU);  // page 6: in no table
+    EXPECT_EQ(mmu.stack_page_changes(), changes);
+    EXPECT_TRUE(mmu.translate(0x6000, Access::read, mmu.privilege()).ok);
+    put64(0x4030, 0x109000 | kP | kW | kU);  // somebody may have found it
+    EXPECT_NE(mmu.stack_page_changes(), changes);
+}
+
+TEST_F(Paging, DisplacedPagesAreVictimsUntilTheyAreDropped) {
+    long_tables();
+    mmu.set_controls(long_mode());
+    // A second table, for linear addresses 64 MiB up: the same places in tables of any size.
+    constexpr u64 kUp = 64 * MiB;
+    put64(0x3000 + 8 * (kUp >> 21), 0x8000 | kP | kW | kU);
+    for (u64 i = 0; i < 512; ++i) put64(0x8000 + 8 * i, (0x300000 + i * kPageSize) | kP | kW | kU);
+    const auto victim = [&](Access access, u64 linear) {
+        const TlbEntry& e = mmu.victims(access)[(linear >> 8 & Mmu::kVictimMask) / sizeof(TlbEntry)];
+        return linear - e.tag < kPageSize && e.host != 0;
+    };
+    EXPECT_TRUE(mmu.translate(0x5008, Access::write, mmu.privilege()).ok);
+    EXPECT_TRUE(mmu.translate(kUp + 0x5008, Access::write, mmu.privilege()).ok);
+    EXPECT_EQ(mmu.fast_read(0x5008, 4), nullptr);
+    EXPECT_TRUE(victim(Access::read, 0x5008));
+    EXPECT_TRUE(victim(Access::write, 0x5008));
+    // They change places.
+    EXPECT_EQ(mmu.translate(0x5008, Access::read, mmu.privilege()).address, 0x105008u);
+    EXPECT_EQ(mmu.fast_read(0x5008, 4), map->ram().data() + 0x105008);
+    EXPECT_TRUE(victim(Access::read, kUp + 0x5008));
+    EXPECT_TRUE(victim(Access::write, 0x5008));
+    // What protects the frame takes it from the victims too.
+    map->set_flag(0x105000, frame_flag::watched);
+    EXPECT_FALSE(victim(Access::write, 0x5008));
+    const u64 changes = mmu.stack_page_changes();
+    put64(0x8028, 0x306000 | kP | kW | kU);
+    EXPECT_FALSE(victim(Access::read, kUp + 0x5008));
+    EXPECT_NE(mmu.stack_page_changes(), changes);
+    EXPECT_EQ(mmu.translate(kUp + 0x5008, Access::read, mmu.privilege()).address, 0x306008u);
+}
+
+// Two address spaces with the upper half in common, as kernels make them.
+struct TwoSpaces : Paging {
+    static constexpr u64 kKernel = ~u64{0} << 39;
+    PagingControls one = long_mode(), two = long_mode();
+
+    void SetUp() override {
+        long_tables();
+        put64(0x1000 + 8 * 511, 0x2000 | kP | kW | kA);
+        put64(0x9000 + 8 * 511, 0x2000 | kP | kW | kA);
+        two.cr3 = 0x9000;
+        mmu.set_controls(one);
+        run(kKernel + 0x5000);
+    }
+    void run(u64 linear) {
+        EXPECT_TRUE(mmu.translate(linear, Access::execute, Privilege::supervisor).ok);
+        mmu.note_code(linear);
+    }
+    u64 epoch_in(const PagingControls& c) {
+        mmu.set_controls(c);
+        return mmu.code_epoch();
+    }
+};
+
+TEST_F(TwoSpaces, ShareTheEpochOfWhatTheyMapAlike) {
+    const u64 shared = epoch_in(one);
+    EXPECT_EQ(epoch_in(two), shared);
+    // A change below ends it in both, though the second has never walked there.
+    put64(0x4028, 0x107000 | kP);
+    EXPECT_NE(mmu.code_epoch(), shared);
+    EXPECT_EQ(epoch_in(one), epoch_in(two));
+}
+
+TEST_F(TwoSpaces, PartWhenTheEntryNearTheRootChanges) {
+    const u64 shared = epoch_in(two);
+    put64(0x9000 + 8 * 511, 0xA000 | kP | kW);
+    EXPECT_NE(epoch_in(two), shared);
+    EXPECT_EQ(epoch_in(one), shared);
+}
+
+TEST_F(TwoSpaces, PartWhenCodeRunsThatOnlyOneMaps) {
+    const u64 shared = epoch_in(two);
+    mmu.set_controls(one);
+    run(0x5000);  // the lower half, which the second does not map
+    EXPECT_EQ(mmu.code_epoch(), shared);
+    EXPECT_NE(epoch_in(two), shared);
+}
+
+TEST_F(TwoSpaces, DoNotShareWhenAccessedBitsDiffer) {
+    put64(0x9000 + 8 * 511, 0x2000 | kP | kW);
+    const u64 shared = epoch_in(one);
+    EXPECT_NE(epoch_in(two), shared) << "the first fetch there has to set it";
+}
+
+TEST_F(TwoSpaces, UsersNeverShare) {
+    mmu.set_privilege(Privilege::user);
+    EXPECT_NE(epoch_in(one), epoch_in(two));
+}
+
 TEST_F(Paging, AFaultSetsNothing) {
     long_tables();
     put64(0x4028, 0x105000 | kP);

@@ -104,6 +104,8 @@ std::string Translation::name_of_code(u64 offset) const {
         {thunks_.lookup, "lookup"},
         {thunks_.link, "link"},
         {thunks_.miss, "miss"},
+        {thunks_.read_miss, "miss"},
+        {thunks_.write_miss, "miss"},
         {thunks_.interpret, "interpret"},
         {thunks_.transfer, "transfer"},
         {thunks_.attend, "attend"},
