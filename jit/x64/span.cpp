@@ -214,7 +214,7 @@ bool Translator::access_in_span(const Insn& i, unsigned size, bool write, bool f
 // The check failed: in one page it may yet be had.
 void Translator::emit_span_stub(const Stub& s) {
     constexpr unsigned kXor = 6;
-    const CallSite& site = sites_[s.site];
+    const CallSite site = sites_[s.site];  // settle_before() makes more
     const Label apart = e_.label();
     e_.rm(plain(0x03, true), RAX, at(RCX));  // back to the linear address
     settle_before(s, true);
