@@ -14,7 +14,6 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
     mode_ = mode;
     hoist_ = region.hoist && mode.stack_size != 2 && mode.code_size != 2 && mode.flat;
     spanning_ = region.hoist && mode.code_size != 2 && mode.flat && !mode.unspanned;
-    if (spanning_) next_in_place_.assign(region.insns.size(), 0);
     stubs_.clear();
     const size_t first_site = sites_.size();
     const size_t first_link = links_.size();
@@ -92,7 +91,6 @@ void Translator::start_block(u32 index) {
     pointers_ = {};
     forget_stack();
     forget_spans();
-    if (spanning_) find_spans(b);
     attend_at_ = ~u32{0};
     rax_lost();
 }

@@ -252,7 +252,7 @@ class Translator {
         i64 first = 0;
     };
     bool spannable(const Insn& i) const;
-    void find_spans(const RegionBlock& b);
+    u32 next_in_place(u32 n) const;
     i64 span_offset(const Entry& e) const;
     unsigned memory_operand(const Insn& i, bool& write) const;
     const Span* span_of(i64 offset, unsigned size, bool write) const;
@@ -364,8 +364,7 @@ class Translator {
     bool newly_checked_ = false;  // by the current instruction
     i32 sp_offset_ = 0;           // of the stack pointer
     X87Pointers pointers_;
-    bool spanning_ = false;           // accesses through the same registers are checked together
-    std::vector<u16> next_in_place_;  // by instruction: see find_spans()
+    bool spanning_ = false;  // accesses through the same registers are checked together
     std::array<Span, 4> spans_{};
     InRax in_rax_{};
     u32 spans_known_ = 0;
