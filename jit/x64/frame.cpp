@@ -138,8 +138,10 @@ bool Translator::emit_insns(u32 from, u32 to) {
         insn_stubs_ = stubs_.size();
         const size_t first_site = sites_.size();
         newly_checked_ = false;
+        const bool before = in_rax_.known(), kept = before && keeps_rax(entry->insn);
+        if (before && !kept) rax_lost();
         ended = emit_insn();
-        if (in_rax_.what != InRax::nothing && !keeps_rax(entry_->insn)) rax_lost();
+        if (in_rax_.known() && !(before ? kept : keeps_rax(entry->insn))) rax_lost();
         for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry->insn);
         for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
@@ -263,7 +265,6 @@ void Translator::emit_interpret() {
 bool Translator::emit_insn() {
     const Insn& i = entry_->insn;
     if (flags_.recipe.known()) before_instruction(i);
-    if (in_rax_.what != InRax::nothing && !keeps_rax(i)) rax_lost();
     if ((i.op == Op::FPU || i.op == Op::FWAIT) && emit_x87(i)) return false;
     if (pointers_.last != nullptr) settle_pointers(i);
     if (index_ + 1 == block_->count && emit_branch(i)) return true;

@@ -235,6 +235,7 @@ class Translator {
             span              // host address of a span's `low`
         } what = nothing;
         u8 number = 0;  // of the span
+        bool known() const { return what != nothing; }
         bool operator==(const InRax&) const = default;
     };
     bool keeps_rax(const Insn& i) const;
