@@ -20,6 +20,12 @@ class ReusedList {
             grow();
         return items_[size_++];
     }
+    // The same, `n` more in a row.
+    T* next(u32 n) {
+        while (room_ - size_ < n) grow();
+        size_ += n;
+        return end() - n;
+    }
     void push_back(const T& item) { next() = item; }
     void pop_back() { --size_; }
 

@@ -2,6 +2,7 @@
 // makes up and for guest instructions that are re-emitted with other registers.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -101,6 +102,12 @@ class Encoder {
     Label label() {
         labels_.next() = ~u32{0};
         return {labels_.size() - 1};
+    }
+    // The first of `n` in a row.
+    Label labels(u32 n) {
+        const u32 first = labels_.size();
+        std::fill_n(labels_.next(n), n, ~u32{0});
+        return {first};
     }
     void bind(Label l) { labels_[l.id] = offset(); }
     bool bound(Label l) const { return labels_[l.id] != ~u32{0}; }

@@ -19,7 +19,6 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
     const size_t first_link = links_.size();
     const size_t blocks = region.blocks.size();
     plan_blocks();
-    region.entries.clear();
     region.host_offsets.assign(region.insns.size(), 0);
     const u8* const begin = e_.here();
     for (u32 n = 0; n < blocks; ++n) {
@@ -50,20 +49,25 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
 }
 
 void Translator::plan_blocks() {
-    plan_.clear();
+    std::vector<RegionBlock>& blocks = region_->blocks;
+    plan_.assign(blocks.size(), {});
     loops_.clear();
-    for (size_t n = 0; n < region_->blocks.size(); ++n) plan_.push_back({.label = e_.label()});
-    for (u32 n = 0; n < region_->blocks.size(); ++n) {
-        const RegionBlock& b = region_->blocks[n];
-        if (b.next != kNoBlock) ++plan_[b.next].edges;
+    BlockPlan* const plan = plan_.data();
+    u32 label = e_.labels(static_cast<u32>(blocks.size())).id;
+    for (BlockPlan& p : plan_) p.label.id = label++;
+    size_t entries = 0;
+    for (const RegionBlock& b : blocks) {
+        entries += b.external;
+        if (b.next != kNoBlock) ++plan[b.next].edges;
         if (b.taken == kNoBlock) continue;
-        ++plan_[b.taken].edges;
+        ++plan[b.taken].edges;
         note_loop(b);
     }
+    region_->entries.clear();
+    region_->entries.reserve(entries);
     // What is entered from outside alone needs no entry of its own.
-    for (size_t n = 0; n < plan_.size(); ++n) {
-        if (plan_[n].edges == 0) region_->blocks[n].poll = true;
-    }
+    const BlockPlan* p = plan;
+    for (RegionBlock& b : blocks) b.poll |= p++->edges == 0;
 }
 
 const FlagPlace& Translator::wanted_at(u32 target) {
@@ -138,10 +142,10 @@ bool Translator::emit_insns(u32 from, u32 to) {
         insn_stubs_ = stubs_.size();
         const size_t first_site = sites_.size();
         newly_checked_ = false;
-        const bool before = in_rax_.known(), kept = before && keeps_rax(entry->insn);
-        if (before && !kept) rax_lost();
+        const bool kept = in_rax_.known() && keeps_rax(entry->insn);
+        if (!kept) rax_lost();
         ended = emit_insn();
-        if (in_rax_.known() && !(before ? kept : keeps_rax(entry->insn))) rax_lost();
+        if (!kept && in_rax_.known() && !keeps_rax(entry->insn)) rax_lost();
         for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry->insn);
         for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
@@ -276,7 +280,7 @@ bool Translator::emit_family(const Insn& i) {
     switch (i.op) {
         case Op::MOV:
         case Op::LEA:
-            return emit_move(i) || emit_high_byte(i);
+            return emit_move(i);
         case Op::ADD:
         case Op::OR:
         case Op::ADC:
@@ -286,7 +290,7 @@ bool Translator::emit_family(const Insn& i) {
         case Op::XOR:
         case Op::CMP:
         case Op::TEST:
-            return emit_alu(i) || emit_high_byte(i);
+            return emit_alu(i);
         case Op::INC:
         case Op::DEC:
         case Op::NOT:

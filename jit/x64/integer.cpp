@@ -36,7 +36,7 @@ Translator::AluForm Translator::alu_form(const Insn& i) {
 }
 
 bool Translator::emit_alu(const Insn& i) {
-    if (!is_alu(i.op) || high_byte(i)) return false;
+    if (high_byte(i)) return emit_high_byte(i);
     const AluForm form = alu_form(i);
     const auto [op, test, writes, accumulator, immediate_form, to_reg, rm, to, from] = form;
     const unsigned size = i.osize;
@@ -119,11 +119,8 @@ FlagRecipe Translator::recipe_of(const Insn& i, const AluForm& form) {
 
 // AH, CH, DH and BH: the registers go to RCX and RAX, whose high bytes the host can name.
 bool Translator::emit_high_byte(const Insn& i) {
-    if (!high_byte(i)) return false;
     constexpr unsigned kAh = 4, kCh = 5;
-    const bool test = i.op == Op::TEST, mov = i.op == Op::MOV;
-    const bool alu = (i.op >= Op::ADD && i.op <= Op::CMP) || test;
-    if (!alu && !mov) return false;
+    const bool test = i.op == Op::TEST, mov = i.op == Op::MOV, alu = !mov;
     const auto guest = [](unsigned r) { return r >= kHighByte ? r - kHighByte : r; };
     const unsigned op = alu && !test ? static_cast<unsigned>(i.op) - static_cast<unsigned>(Op::ADD) : 0;
     const bool writes = mov || (!test && op != kCmpOp);
@@ -225,8 +222,7 @@ bool Translator::emit_move(const Insn& i) {
         }
         return true;
     }
-    if (i.op != Op::MOV) return false;
-    if (high_byte(i)) return false;
+    if (high_byte(i)) return emit_high_byte(i);
     const unsigned size = i.osize;
     const u8 op = i.opcode;
     if (op >= 0xB0 && op <= 0xBF) {

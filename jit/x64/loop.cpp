@@ -62,12 +62,6 @@ void Translator::note_loop(const RegionBlock& source) {
     number = static_cast<u16>(loops_.size());
 }
 
-// Null: there is none.
-Translator::Loop* Translator::loop_of(u32 index) {
-    const u16 number = plan_[index].loop;
-    return number == 0 ? nullptr : &loops_[number - 1u];
-}
-
 // Whose main line takes over what there is now. Null: `target` is entered as from elsewhere.
 const Translator::Loop* Translator::goes_round(u32 target) {
     const Loop* const loop = loop_of(target);

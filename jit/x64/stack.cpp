@@ -188,7 +188,8 @@ void Translator::look_in_stack_page(Stub::Kind otherwise, unsigned bytes, bool w
 }
 
 void Translator::move_stack_pointer(i32 by) {
-    const Opcode lea{.byte = 0x8D, .wide = mode_.stack_size == 8, .word = mode_.stack_size == 2};
+    if (mode_.stack_size != 2) return e_.lea(home(rsp), at(home(rsp), by), mode_.stack_size == 8);
+    const Opcode lea{.byte = 0x8D, .word = true};
     e_.rm(lea, home(rsp), at(home(rsp), by));
 }
 

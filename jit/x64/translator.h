@@ -139,7 +139,11 @@ class Translator {
         FlagPlace joined{};
     };
     void note_loop(const RegionBlock& source);
-    Loop* loop_of(u32 index);
+    // Null: there is none.
+    Loop* loop_of(u32 index) {
+        const u16 number = plan_[index].loop;
+        return number == 0 ? nullptr : &loops_[number - 1u];
+    }
     const Loop* goes_round(u32 target);
     void emit_loop_entry(const Loop& loop);
 
