@@ -40,8 +40,8 @@ void Translator::note_loop(const RegionBlock& source) {
     if (number != 0 && !alone) return;
     const Entry* const end = &region_->insns[source.first] + source.count;
     const Insn& last = end[-2].insn;
-    if (end[-1].insn.op != Op::JCC || !is_alu(last.op)) return;
-    Loop loop{.block = source.taken, .recipe = recipe_of(last, alu_form(last))};
+    if (end[-1].insn.op != Op::JCC) return;
+    Loop loop{.block = source.taken, .recipe = recipe_of(last)};
     if (!loop.recipe.known()) return;
     const Entry* const insns = &region_->insns[b.first];
     const u32 most = std::min(b.count, kMostTwice);

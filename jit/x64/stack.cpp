@@ -31,9 +31,9 @@ bool keeps_stack_pointer(const Insn& i) {
 
 }  // namespace
 
-// True: the operand's address is a constant away from the stack pointer.
-bool Translator::on_stack(const Insn& i) const {
-    if (!i.memory() || i.base != rsp || i.index != kNoRegister || i.asize != mode_.stack_size) return false;
+// Of one whose base is the stack pointer.
+bool Translator::is_in_stack(const Insn& i) const {
+    if (i.index != kNoRegister || i.asize != mode_.stack_size) return false;
     return mode_.code_size == 8 ? i.seg != Seg::fs && i.seg != Seg::gs
                                 : i.seg == Seg::ss || i.seg == Seg::ds || i.seg == Seg::es;
 }

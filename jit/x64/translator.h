@@ -216,7 +216,9 @@ class Translator {
         bool anew = false;  // LEAVE: all from RBP
     };
     StackUse stack_use(const Insn& i) const;
-    bool on_stack(const Insn& i) const;
+    // True: the operand's address is a constant away from the stack pointer.
+    bool on_stack(const Insn& i) const { return i.base == rsp && is_in_stack(i); }
+    bool is_in_stack(const Insn& i) const;
     StackRange look_ahead(StackRange range) const;
     void forget_stack();
     void follow_stack_pointer(const Insn& i);
@@ -290,15 +292,8 @@ class Translator {
 
     // --- families; false: not theirs, the interpreter executes it ---
     bool emit_alu(const Insn& i);
-    struct AluForm {
-        unsigned op = 0;  // as in the opcodes: ADD OR ADC SBB AND SUB XOR CMP
-        bool test = false, writes = false;
-        bool accumulator = false, immediate = false, to_reg = false;
-        unsigned rm = 0, to = 0, from = 0;  // guest registers, if they are no memory operand
-    };
     static bool is_alu(Op op) { return (op >= Op::ADD && op <= Op::CMP) || op == Op::TEST; }
-    static AluForm alu_form(const Insn& i);
-    static FlagRecipe recipe_of(const Insn& i, const AluForm& form);
+    static FlagRecipe recipe_of(const Insn& i);
     bool emit_unary(const Insn& i);
     bool emit_move(const Insn& i);
     bool emit_extend(const Insn& i);
