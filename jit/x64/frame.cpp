@@ -130,6 +130,17 @@ void Translator::charge_block() {
     if (!alone) e_.lea(kBudget, at(kBudget, -static_cast<i32>(b.count)));
 }
 
+// True: control does not go on behind the instruction, or that has been seen to.
+[[gnu::always_inline]] inline bool Translator::emit_insn(bool last) {
+    const Insn& i = entry_->insn;
+    if (flags_.recipe.known()) before_instruction(i);
+    if ((i.op == Op::FPU || i.op == Op::FWAIT) && emit_x87(i)) return false;
+    if (pointers_.last != nullptr) settle_pointers(i);
+    if (last && emit_branch(i)) return true;
+    if (!emit_family(i)) emit_interpret();
+    return false;
+}
+
 bool Translator::emit_insns(u32 from, u32 to) {
     const RegionBlock& b = *block_;
     bool ended = false;
@@ -144,17 +155,11 @@ bool Translator::emit_insns(u32 from, u32 to) {
         newly_checked_ = false;
         const bool kept = in_rax_.known() && keeps_rax(entry->insn);
         if (!kept) rax_lost();
-        ended = emit_insn();
+        ended = emit_insn(n + 1 == b.count);
         if (!kept && in_rax_.known() && !keeps_rax(entry->insn)) rax_lost();
         for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry->insn);
-        for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
-            stubs_[k].behind = e_.offset();
-            if (stubs_[k].kind > Stub::whole) continue;
-            stubs_[k].flags = flags_;
-            // What the interpreter executed comes back with nothing in RAX.
-            rax_lost();
-        }
+        if (insn_stubs_ != stubs_.size()) settle_stubs();
         if (n == attend_at_) {
             rax_lost();
             write_pointers();
@@ -163,6 +168,18 @@ bool Translator::emit_insns(u32 from, u32 to) {
         if (e_.full()) return true;
     }
     return ended;
+}
+
+// Those that go on behind the current instruction learn where that is, and what is there.
+void Translator::settle_stubs() {
+    for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
+        Stub& s = stubs_[k];
+        if (s.kind > Stub::whole) continue;
+        s.behind = e_.offset();
+        s.flags = flags_;
+        // What the interpreter executed comes back with nothing in RAX.
+        rax_lost();
+    }
 }
 
 void Translator::end_block() {
@@ -263,17 +280,6 @@ void Translator::emit_interpret() {
     forget_spans();
     e_.call_to(e_.here() + delta_, thunks_.interpret);
     flags_in_state_only();
-}
-
-// True: control does not go on behind the instruction, or that has been seen to.
-bool Translator::emit_insn() {
-    const Insn& i = entry_->insn;
-    if (flags_.recipe.known()) before_instruction(i);
-    if ((i.op == Op::FPU || i.op == Op::FWAIT) && emit_x87(i)) return false;
-    if (pointers_.last != nullptr) settle_pointers(i);
-    if (index_ + 1 == block_->count && emit_branch(i)) return true;
-    if (!emit_family(i)) emit_interpret();
-    return false;
 }
 
 bool Translator::emit_family(const Insn& i) {

@@ -123,7 +123,10 @@ void Translator::forget_stack() {
 }
 
 void Translator::follow_stack_pointer(const Insn& i) {
-    if (!hoist_ || keeps_stack_pointer(i)) return;
+    if (hoist_ && !keeps_stack_pointer(i)) move_sp_offset(i);
+}
+
+void Translator::move_sp_offset(const Insn& i) {
     const StackUse u = stack_use(i);
     sp_offset_ += u.moves_by;
     if (!u.known || sp_offset_ > kFarthest || sp_offset_ < -kFarthest) forget_stack();

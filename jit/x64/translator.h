@@ -116,7 +116,8 @@ class Translator {
     void emit_poll(const RegionBlock& b, u64 rip,
                    bool charge = false);  // if so, for all instructions up to the next
     void check_next_page(u64 rip);
-    bool emit_insn();
+    bool emit_insn(bool last);  // of its block
+    void settle_stubs();
     bool emit_family(const Insn& i);
     void emit_interpret();
     void emit_stub(u32 number);
@@ -222,6 +223,7 @@ class Translator {
     StackRange look_ahead(StackRange range) const;
     void forget_stack();
     void follow_stack_pointer(const Insn& i);
+    void move_sp_offset(const Insn& i);
     // Where in the host `offset` from the stack pointer is; may use RAX. Flags as with access().
     Mem stack_access(i32 offset, unsigned size, bool write, bool flags_stay = false);
     // The same from `base`, which is where sp_offset_ says.
