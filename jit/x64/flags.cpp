@@ -127,7 +127,7 @@ bool Translator::keeps_recipe(const Insn& i) const {
             if (i.op < Op::MOVD || touches) return false;
         }
     }
-    return !names_written(i, r.to) && !(r.uses(r.from) && names_written(i, r.from));
+    return (named_written(i) & r.registers()) == 0;
 }
 
 // Afterwards a recipe is there only if the instruction keeps it, or overwrites all flags without looking.

@@ -134,8 +134,7 @@ void Translator::charge_block() {
 [[gnu::always_inline]] inline bool Translator::emit_insn(bool last) {
     const Insn& i = entry_->insn;
     if (flags_.recipe.known()) before_instruction(i);
-    if ((i.op == Op::FPU || i.op == Op::FWAIT) && emit_x87(i)) return false;
-    if (pointers_.last != nullptr) settle_pointers(i);
+    if (pointers_.last != nullptr && i.op != Op::FPU && i.op != Op::FWAIT) settle_pointers(i);
     if (last && emit_branch(i)) return true;
     if (!emit_family(i)) emit_interpret();
     return false;
@@ -349,6 +348,9 @@ bool Translator::emit_family(const Insn& i) {
         case Op::CMPXCHG:
         case Op::XADD:
             return emit_exchange(i);
+        case Op::FPU:
+        case Op::FWAIT:
+            return emit_x87(i);
         default:
             return emit_flag(i) || emit_system(i) || emit_vector(i);
     }

@@ -62,11 +62,8 @@ void Translator::note_loop(const RegionBlock& source) {
     number = static_cast<u16>(loops_.size());
 }
 
-// Whose main line takes over what there is now. Null: `target` is entered as from elsewhere.
-const Translator::Loop* Translator::goes_round(u32 target) {
-    const Loop* const loop = loop_of(target);
-    if (loop == nullptr || !(flags_.recipe == loop->recipe)) return nullptr;
-    return (vectors_known_ || !loop->vectors) && (x87_known_ || !loop->x87) ? loop : nullptr;
+bool Translator::takes_over(const Loop& loop) const {
+    return flags_.recipe == loop.recipe && (vectors_known_ || !loop.vectors) && (x87_known_ || !loop.x87);
 }
 
 // The way in from elsewhere.

@@ -49,13 +49,7 @@ bool may_write(const Insn& i, u32 registers) {
     if ((also & registers) != 0 || also == kAllRegisters) return true;
     const u32 named = bit(i.reg % kHighByte) | bit(i.rm % kHighByte) | bit(i.vvvv % kHighByte);
     if (i.has(insn_flag::modrm) && (named & registers) == 0) return false;
-    const RegisterWrites& w = row_of(i).writes;
-    u32 written = w.fixed;
-    // AH to BH are of the first four.
-    if (w.reg) written |= bit(i.reg % kHighByte);
-    if (w.rm && !i.memory()) written |= bit(i.rm % kHighByte);
-    if (w.vvvv) written |= bit(i.vvvv);
-    return (written & registers) != 0;
+    return (named_written(i) & registers) != 0;
 }
 
 bool same_place(const Insn& a, const Insn& b) {

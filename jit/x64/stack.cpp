@@ -92,7 +92,7 @@ Translator::StackUse Translator::stack_use(const Insn& i) const {
         default:
             break;
     }
-    if (!keeps_stack_pointer(i) && names_written(i, rsp)) u.known = false;
+    if (!keeps_stack_pointer(i) && (named_written(i) >> rsp & 1) != 0) u.known = false;
     return u;
 }
 

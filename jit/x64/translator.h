@@ -25,7 +25,9 @@ struct FlagRecipe {
 
     bool known() const { return kind != none; }
     bool operator==(const FlagRecipe&) const = default;
-    bool uses(unsigned g) const { return g == to || (!immediate && kind != logic && g == from); }
+    // Bits: what it is made from.
+    u32 registers() const { return u32{1} << to | static_cast<u32>(!immediate && kind != logic) << from; }
+    bool uses(unsigned g) const { return registers() >> g & 1; }
 };
 
 // Where the arithmetic flags are: in one of the two, or in neither with a recipe.
@@ -145,7 +147,12 @@ class Translator {
         const u16 number = plan_[index].loop;
         return number == 0 ? nullptr : &loops_[number - 1u];
     }
-    const Loop* goes_round(u32 target);
+    // Whose main line takes over what there is now. Null: `target` is entered as from elsewhere.
+    const Loop* goes_round(u32 target) {
+        const Loop* const loop = loop_of(target);
+        return loop != nullptr && takes_over(*loop) ? loop : nullptr;
+    }
+    bool takes_over(const Loop& loop) const;
     void emit_loop_entry(const Loop& loop);
 
     // --- flags.cpp ---
