@@ -13,22 +13,6 @@ namespace {
 // Instructions that may be there twice.
 constexpr u32 kMostTwice = 8;
 
-bool overwrites_flags(Op op) {
-    switch (op) {
-        case Op::ADD:
-        case Op::OR:
-        case Op::AND:
-        case Op::SUB:
-        case Op::XOR:
-        case Op::CMP:
-        case Op::TEST:
-        case Op::NEG:
-            return true;
-        default:
-            return false;
-    }
-}
-
 }  // namespace
 
 // `source` ends in a branch to where a loop may begin.

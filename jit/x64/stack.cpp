@@ -69,7 +69,7 @@ Translator::StackUse Translator::stack_use(const Insn& i) const {
             u.known = false;
             return u;
         case Op::RET:
-            return {.known = false, .range = {0, size}};
+            return {.range = {0, size}, .known = false};
         case Op::ENTER:
         case Op::PUSHA:
         case Op::POPA:

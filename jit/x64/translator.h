@@ -162,6 +162,14 @@ class Translator {
     void recompute_flags();                  // clobbers RAX
     void before_instruction(const Insn& i);  // where there is a recipe
     bool keeps_recipe(const Insn& i) const;
+    // Overwrites all flags without a look at them; not all that do.
+    static bool overwrites_flags(Op op) {
+        constexpr auto bit = [](Op o) { return u32{1} << (static_cast<u32>(o) - static_cast<u32>(Op::ADD)); };
+        constexpr u32 kThose = bit(Op::ADD) | bit(Op::OR) | bit(Op::AND) | bit(Op::SUB) | bit(Op::XOR) |
+                               bit(Op::CMP) | bit(Op::TEST) | bit(Op::NEG);
+        const u32 n = static_cast<u32>(op) - static_cast<u32>(Op::ADD);
+        return n < 32 && (kThose >> n & 1) != 0;
+    }
     // Before code that destroys the host's flags, and calls nothing but through stubs that know `before`.
     void spare_flags();
     // They are `i`'s own then, if it does not leave the region.
@@ -218,9 +226,9 @@ class Translator {
     };
     // What an instruction does to the stack, as far as that is a constant away from the stack pointer.
     struct StackUse {
-        bool known = true;  // false: the stack pointer may be anywhere behind it
         StackRange range{};
         i32 moves_by = 0;
+        bool known = true;  // false: the stack pointer may be anywhere behind it
         bool anew = false;  // LEAVE: all from RBP
     };
     StackUse stack_use(const Insn& i) const;
