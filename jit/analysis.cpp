@@ -177,6 +177,9 @@ class RegionFinder::Search {
             b.end = static_cast<u16>(offset);
             const bool falls = !ended || !never_falls_through(i);
             if (falls && offset < kPageSize) b.next = block_at(offset);
+            // What a repeated instruction leaves of the budget is not known.
+            if (b.next != kNoBlock && i.has(insn_flag::rep | insn_flag::repne))
+                region_.blocks[b.next].poll = true;
             // Behind it something is that could not be decoded here.
             b.truncated = falls && b.next == kNoBlock;
             if (ended && direct_branch(i.op) && i.op != Op::CALL) {
@@ -207,12 +210,6 @@ class RegionFinder::Search {
     // walk.
     void find_polls() {
         auto& blocks = region_.blocks;
-        for (const RegionBlock& b : blocks) {
-            // What a repeated instruction leaves of the budget is not known.
-            const Entry& last = region_.insns[b.first + b.count - 1];
-            if (b.next != kNoBlock && last.insn.has(insn_flag::rep | insn_flag::repne))
-                blocks[b.next].poll = true;
-        }
         state_.assign(blocks.size(), kNew);
         visits_.resize(blocks.size());
         for (u32 n = 0; n < blocks.size(); ++n) {

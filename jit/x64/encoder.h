@@ -100,8 +100,9 @@ class Encoder {
     bool full() const { return full_; }
 
     Label label() {
+        const u32 id = labels_.size();
         labels_.next() = ~u32{0};
-        return {labels_.size() - 1};
+        return {id};
     }
     // The first of `n` in a row.
     Label labels(u32 n) {

@@ -47,8 +47,9 @@ constexpr std::array<u16, kOps> kAlsoWritten = [] {
 bool may_write(const Insn& i, u32 registers) {
     const u32 also = kAlsoWritten[static_cast<size_t>(i.op)];
     if ((also & registers) != 0 || also == kAllRegisters) return true;
-    const u32 named = bit(i.reg % kHighByte) | bit(i.rm % kHighByte) | bit(i.vvvv % kHighByte);
-    if (i.has(insn_flag::modrm) && (named & registers) == 0) return false;
+    const u32 named = bit(i.reg % kHighByte) | bit(i.rm % kHighByte);
+    const bool no_more = (i.flags & (insn_flag::modrm | insn_flag::vex)) == insn_flag::modrm;
+    if (no_more && (named & registers) == 0) return false;
     return (named_written(i) & registers) != 0;
 }
 

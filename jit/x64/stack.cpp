@@ -16,19 +16,6 @@ constexpr u32 kLookAhead = 32;
 // Of stack pointers in a block, from where it began.
 constexpr i32 kFarthest = 1 << 20;
 
-constexpr std::array<bool, kOps> kMovesStackPointer = [] {
-    std::array<bool, kOps> moves{};
-    for (const Op op : {Op::PUSH, Op::PUSH_SREG, Op::PUSHF, Op::PUSHA, Op::POP, Op::POP_SREG, Op::POPF,
-                        Op::POPA, Op::ENTER, Op::LEAVE, Op::CALL, Op::CALL_IND, Op::RET})
-        moves[static_cast<unsigned>(op)] = true;
-    return moves;
-}();
-
-// Most instructions neither move the stack pointer nor name it but as a base.
-bool keeps_stack_pointer(const Insn& i) {
-    return i.reg != rsp && i.rm != rsp && i.vvvv != rsp && !kMovesStackPointer[static_cast<unsigned>(i.op)];
-}
-
 }  // namespace
 
 // Of one whose base is the stack pointer.
@@ -120,10 +107,6 @@ void Translator::forget_stack() {
     rax_lost();
     checked_ = {};
     sp_offset_ = 0;
-}
-
-void Translator::follow_stack_pointer(const Insn& i) {
-    if (hoist_ && !keeps_stack_pointer(i)) move_sp_offset(i);
 }
 
 void Translator::move_sp_offset(const Insn& i) {

@@ -46,6 +46,14 @@ struct X87Pointers {
     const Entry* operand = nullptr;  // the same for FDP, while its address can be told
 };
 
+inline constexpr std::array<bool, kOps> kMovesStackPointer = [] {
+    std::array<bool, kOps> moves{};
+    for (const Op op : {Op::PUSH, Op::PUSH_SREG, Op::PUSHF, Op::PUSHA, Op::POP, Op::POP_SREG, Op::POPF,
+                        Op::POPA, Op::ENTER, Op::LEAVE, Op::CALL, Op::CALL_IND, Op::RET})
+        moves[static_cast<unsigned>(op)] = true;
+    return moves;
+}();
+
 class Translator {
   public:
     struct Context {
@@ -237,7 +245,13 @@ class Translator {
     bool is_in_stack(const Insn& i) const;
     StackRange look_ahead(StackRange range) const;
     void forget_stack();
-    void follow_stack_pointer(const Insn& i);
+    // Most instructions neither move the stack pointer nor name it but as a base.
+    static bool keeps_stack_pointer(const Insn& i) {
+        return i.reg != rsp && i.rm != rsp && i.vvvv != rsp && !kMovesStackPointer[static_cast<unsigned>(i.op)];
+    }
+    void follow_stack_pointer(const Insn& i) {
+        if (hoist_ && !keeps_stack_pointer(i)) move_sp_offset(i);
+    }
     void move_sp_offset(const Insn& i);
     // Where in the host `offset` from the stack pointer is; may use RAX. Flags as with access().
     Mem stack_access(i32 offset, unsigned size, bool write, bool flags_stay = false);
