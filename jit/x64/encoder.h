@@ -135,7 +135,7 @@ class Encoder {
     }
 
     // Fills in a jump's rel32 that raw() left out.
-    void displacement_at(u8* p, Label l) { fixups_.next() = {static_cast<u32>(p - begin_), l.id}; }
+    void displacement_at(u8* p, Label l) { fixups_.push_back({static_cast<u32>(p - begin_), l.id}); }
 
     // --- an opcode with ModRM ---
     void rr(Opcode o, unsigned reg, unsigned rm);
@@ -278,8 +278,8 @@ class Encoder {
     // The end of an instruction: at `p`, where the jump goes.
     void displacement(u8* p, Label l) {
         const u32 at = static_cast<u32>(p - begin_), target = labels_[l.id];
-        if (target == ~u32{0}) fixups_.next() = {at, l.id};
         displacement(p, target - (at + 4));
+        if (target == ~u32{0}) fixups_.push_back({at, l.id});
     }
     void displacement(u8* p, u32 distance) {
         store_le(p, distance);
