@@ -61,13 +61,19 @@ struct Opcode {
 };
 static_assert(sizeof(Opcode) == 8 && offsetof(Opcode, byte) == 0 && offsetof(Opcode, wide) == 1);
 
-// One-byte opcodes with operands of 1, 2, 4 or 8 bytes: `even` is the byte form, `even + 1` the other.
+// What an operand size adds to the opcode of the byte form, with 0 in its place.
+inline constexpr std::array<u64, 9> kBySize = [] {
+    std::array<u64, 9> added{};
+    added[1] = std::bit_cast<u64>(Opcode{.byte_reg = true, .byte_rm = true});
+    added[2] = std::bit_cast<u64>(Opcode{.byte = 1, .word = true});
+    added[4] = std::bit_cast<u64>(Opcode{.byte = 1});
+    added[8] = std::bit_cast<u64>(Opcode{.byte = 1, .wide = true});
+    return added;
+}();
+// One-byte opcodes with operands of 1, 2, 4 or 8 bytes: `even` is the byte form, `even + 1` the other. Put
+// together as a number: field by field it would be many steps.
 inline Opcode sized(u8 even, unsigned size, u8 map = 0) {
-    Opcode o{.byte = static_cast<u8>(size == 1 ? even : even + 1), .map = map};
-    o.wide = size == 8;
-    o.word = size == 2;
-    o.byte_reg = o.byte_rm = size == 1;
-    return o;
+    return std::bit_cast<Opcode>(kBySize[size] | even | u64{map} << 8 * offsetof(Opcode, map));
 }
 inline Opcode plain(u8 byte, bool wide = false, u8 map = 0) {
     return {.byte = byte, .wide = wide, .map = map};
