@@ -244,9 +244,7 @@ class RegionFinder::Search {
         }
     }
 
-    u32 need_at(u32 n) const {
-        return n == kNoBlock || region_.blocks[n].poll ? 0 : region_.blocks[n].need;
-    }
+    u32 need_at(u32 n) const { return n == kNoBlock || region_.blocks[n].poll ? 0 : region_.blocks[n].need; }
 
     Region& region_;
     const u8* page_;

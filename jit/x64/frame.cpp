@@ -123,7 +123,7 @@ void Translator::emit_block(u32 index) {
 // Is there budget left? Takes the block's instructions from it.
 void Translator::charge_block() {
     const RegionBlock& b = *block_;
-    const u64 rip = region_->rip_of(region_->insns[b.first]);
+    const u64 rip = region_->rip_of(b);
     const bool alone = b.poll && b.need == b.count && region_->straddles == 0;
     if (b.poll) emit_poll(b, rip, alone);
     if (region_->straddles != 0) check_next_page(rip);
@@ -184,7 +184,7 @@ void Translator::settle_stubs() {
 void Translator::end_block() {
     const RegionBlock& b = *block_;
     write_pointers();
-    const u64 behind = wrap(region_->rip_of(region_->insns[b.first]) + (b.end - b.begin));
+    const u64 behind = wrap(region_->page_rip + b.end);
     if (b.next != kNoBlock) {
         go_to_block(b.next);
     } else {
@@ -198,7 +198,7 @@ void Translator::enter_here(u32 index) {
     plan_[index].entered = true;
     const RegionBlock& b = region_->blocks[index];
     const u32 at = b.poll ? e_.offset_of(plan_[index].label) : e_.offset();
-    const u64 rip = region_->rip_of(region_->insns[b.first]);
+    const u64 rip = region_->rip_of(b);
     region_->entries.push_back({rip, b.need, e_.here() + delta_ - e_.offset() + at});
 }
 
@@ -208,7 +208,7 @@ void Translator::emit_external_entry(u32 index) {
     const RegionBlock& b = region_->blocks[index];
     if (b.poll) return;
     flags_ = {};
-    emit_poll(b, region_->rip_of(region_->insns[b.first]));
+    emit_poll(b, region_->rip_of(b));
     e_.jmp(plan_[index].label);
 }
 

@@ -42,15 +42,15 @@ struct AluForm {
     return f;
 }
 
-constexpr std::array<FlagRecipe::Kind, 8> kRecipes = {
-    FlagRecipe::add,   FlagRecipe::logic, FlagRecipe::none,  FlagRecipe::none,
-    FlagRecipe::logic, FlagRecipe::sub,   FlagRecipe::logic, FlagRecipe::cmp};
+constexpr std::array<FlagRecipe::Kind, 8> kRecipes = {FlagRecipe::add,   FlagRecipe::logic, FlagRecipe::none,
+                                                      FlagRecipe::none,  FlagRecipe::logic, FlagRecipe::sub,
+                                                      FlagRecipe::logic, FlagRecipe::cmp};
 
 // Of 4 or 8 bytes, without a memory operand. None unless all operands stay where they are.
 [[gnu::always_inline]] inline FlagRecipe recipe_of_registers(const Insn& i, const AluForm& form) {
     const FlagRecipe::Kind kind = form.test ? FlagRecipe::test : kRecipes[form.op];
-    const bool gone = (kind == FlagRecipe::add || kind == FlagRecipe::sub) && !form.immediate &&
-                      form.to == form.from;
+    const bool gone =
+        (kind == FlagRecipe::add || kind == FlagRecipe::sub) && !form.immediate && form.to == form.from;
     if (kind == FlagRecipe::none || gone || kHome[form.to] == kNoReg || kHome[form.from] == kNoReg) return {};
     return {.kind = kind,
             .wide = i.osize == 8,

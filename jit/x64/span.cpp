@@ -82,7 +82,8 @@ u32 Translator::next_in_place(u32 n) const {
     for (const Insn* i = &place; !may_write(*i, registers); i = &insns[n].insn) {
         if (++n == end) return 0;
         const Insn& next = insns[n].insn;
-        if (next.base == place.base && next.memory() && spannable(next)) return same_place(next, place) ? n : 0;
+        if (next.base == place.base && next.memory() && spannable(next))
+            return same_place(next, place) ? n : 0;
     }
     return 0;
 }

@@ -247,7 +247,8 @@ class Translator {
     void forget_stack();
     // Most instructions neither move the stack pointer nor name it but as a base.
     static bool keeps_stack_pointer(const Insn& i) {
-        return i.reg != rsp && i.rm != rsp && i.vvvv != rsp && !kMovesStackPointer[static_cast<unsigned>(i.op)];
+        return i.reg != rsp && i.rm != rsp && i.vvvv != rsp &&
+               !kMovesStackPointer[static_cast<unsigned>(i.op)];
     }
     void follow_stack_pointer(const Insn& i) {
         if (hoist_ && !keeps_stack_pointer(i)) move_sp_offset(i);
