@@ -134,6 +134,8 @@ void Translator::charge_block() {
 [[gnu::always_inline]] inline bool Translator::emit_insn(bool last) {
     const Insn& i = entry_->insn;
     if (flags_.recipe.known()) before_instruction(i);
+    // A return's first use of RAX is its access.
+    if (in_rax_.known() && i.op != Op::RET && !keeps_rax(i)) rax_lost();
     if (pointers_.last != nullptr && i.op != Op::FPU && i.op != Op::FWAIT) settle_pointers(i);
     if (last && emit_branch(i)) return true;
     if (!emit_family(i)) emit_interpret();
@@ -152,10 +154,7 @@ bool Translator::emit_insns(u32 from, u32 to) {
         insn_stubs_ = stubs_.size();
         const size_t first_site = sites_.size();
         newly_checked_ = false;
-        const bool kept = in_rax_.known() && keeps_rax(entry->insn);
-        if (!kept) rax_lost();
         ended = emit_insn(n + 1 == b.count);
-        if (!kept && in_rax_.known() && !keeps_rax(entry->insn)) rax_lost();
         for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry->insn);
         if (insn_stubs_ != stubs_.size()) settle_stubs();

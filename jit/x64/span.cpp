@@ -162,9 +162,9 @@ bool Translator::access_in_span(const Insn& i, unsigned size, bool write, bool f
             add_segment(i.seg, size, write);
             check_alignment(size);
         }
-        const InRax wanted{.what = InRax::span, .number = static_cast<u8>(s - spans_.data())};
-        if (!(in_rax_ == wanted)) e_.load(RAX, span_slot(*s));
-        in_rax_ = wanted;
+        const u8 number = static_cast<u8>(s - spans_.data());
+        if (!(in_rax_ == InRax{InRax::span, number})) e_.load(RAX, span_slot(*s));
+        left_in_rax(InRax::span, number);
         host = at(RAX, static_cast<i32>(offset - s->low));
         return true;
     }
@@ -187,7 +187,7 @@ bool Translator::access_in_span(const Insn& i, unsigned size, bool write, bool f
     site.span_writes = write;
     site.span_at = inside;
     e_.store(span_slot(*s), RAX);
-    in_rax_ = {.what = InRax::span, .number = static_cast<u8>(s - spans_.data())};
+    left_in_rax(InRax::span, static_cast<u8>(s - spans_.data()));
     host = at(RAX, inside);
     return true;
 }

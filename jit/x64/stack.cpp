@@ -123,7 +123,7 @@ Mem Translator::stack_access_at(Reg base, i32 offset, unsigned size, bool write,
         if (in_rax_.what == InRax::stack_checked) return at(RAX, wanted.low - checked_.low);
         // The page is neither the first nor the last of 4 GiB: nothing wraps around on the way there.
         if (in_rax_.what != InRax::stack_less_page) e_.load(RAX, in_state(s_.stack_page + 16));
-        in_rax_ = {.what = InRax::stack_less_page};
+        left_in_rax(InRax::stack_less_page);
         return {.base = RAX, .index = base, .disp = offset};
     }
     spare_flags();
@@ -132,7 +132,7 @@ Mem Translator::stack_access_at(Reg base, i32 offset, unsigned size, bool write,
         newly_checked_ = true;
         e_.lea(RAX, at(base, checked_.low - sp_offset_), wide);
         look_in_stack_page(Stub::stack_range, static_cast<unsigned>(checked_.high - checked_.low), write);
-        in_rax_ = {.what = InRax::stack_checked};
+        left_in_rax(InRax::stack_checked);
         return at(RAX, wanted.low - checked_.low);
     }
     forget_stack();

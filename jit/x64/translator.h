@@ -278,6 +278,10 @@ class Translator {
     };
     bool keeps_rax(const Insn& i) const;
     void rax_lost() { in_rax_ = {}; }
+    // Not for what else the same instruction may do in between.
+    void left_in_rax(InRax::What what, u8 number = 0) {
+        if (keeps_rax(entry_->insn)) in_rax_ = {.what = what, .number = number};
+    }
 
     // --- span.cpp ---
     // What is checked together: from an instruction to `last`, which are indices into the region's.

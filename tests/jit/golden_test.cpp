@@ -117,6 +117,8 @@ const std::vector<Family>& families() {
              {both, "e8 00 01 10 00"},  // call to another page
              {both, "ff d3"},           // call ebx
              {both, "ff 53 08"},        // call [ebx+8]
+             {both, "53 ff 54 24 04"},  // push ebx; call [esp+4]
+             {both, "53 56 5b c3"},     // push ebx; push esi; pop ebx; ret
              {both, "c3"},              // ret
              {both, "c2 08 00"},        // ret 8
              {both, "ff e3"},           // jmp ebx
