@@ -20,7 +20,18 @@ class ReusedList {
             grow();
         return items_[size_++];
     }
-    void push_back(const T& item) { next() = item; }
+    // The same, `n` more in a row.
+    T* next(u32 n) {
+        while (room_ - size_ < n) grow();
+        size_ += n;
+        return end() - n;
+    }
+    // By value: what is in line keeps nothing for after the growth.
+    void push_back(T item) {
+        if (size_ == room_) [[unlikely]]
+            return grow_for(item);
+        items_[size_++] = item;
+    }
     void pop_back() { --size_; }
 
     T& operator[](u32 n) { return items_[n]; }
@@ -30,6 +41,10 @@ class ReusedList {
     T* end() { return items_.data() + size_; }
 
   private:
+    [[gnu::noinline]] void grow_for(T item) {
+        grow();
+        items_[size_++] = item;
+    }
     [[gnu::noinline]] void grow() {
         room_ = room_ == 0 ? 1024 : 2 * room_;
         items_.resize(room_);

@@ -44,8 +44,7 @@ class RegionFinder::Search {
           marked_(scratch.marked_),
           work_(scratch.work_),
           state_(scratch.state_),
-          visits_(scratch.visits_),
-          finished_(scratch.finished_) {}
+          visits_(scratch.visits_) {}
 
     bool run(u32 entry) {
         mark(entry, true);
@@ -178,6 +177,9 @@ class RegionFinder::Search {
             b.end = static_cast<u16>(offset);
             const bool falls = !ended || !never_falls_through(i);
             if (falls && offset < kPageSize) b.next = block_at(offset);
+            // What a repeated instruction leaves of the budget is not known.
+            if (b.next != kNoBlock && i.has(insn_flag::rep | insn_flag::repne))
+                region_.blocks[b.next].poll = true;
             // Behind it something is that could not be decoded here.
             b.truncated = falls && b.next == kNoBlock;
             if (ended && direct_branch(i.op) && i.op != Op::CALL) {
@@ -209,46 +211,40 @@ class RegionFinder::Search {
     void find_polls() {
         auto& blocks = region_.blocks;
         state_.assign(blocks.size(), kNew);
-        for (const RegionBlock& b : blocks) {
-            // What a repeated instruction leaves of the budget is not known.
-            const Entry& last = region_.insns[b.first + b.count - 1];
-            if (b.next != kNoBlock && last.insn.has(insn_flag::rep | insn_flag::repne))
-                blocks[b.next].poll = true;
-        }
+        visits_.resize(blocks.size());
         for (u32 n = 0; n < blocks.size(); ++n) {
             if (state_[n] == kNew) walk(n);
         }
-        for (const u32 n : finished_) {
-            RegionBlock& b = blocks[n];
-            u32 most = 0;
-            for (const u32 s : {b.next, b.taken}) {
-                if (s != kNoBlock && !blocks[s].poll) most = std::max(most, blocks[s].need);
-            }
-            b.need = b.count + most;
-        }
-        finished_.clear();
     }
 
     void walk(u32 root) {
-        visits_.push_back({root, 0});
-        state_[root] = kOpen;
-        while (!visits_.empty()) {
-            Visit& top = visits_.back();
-            if (top.edge == 2) {
-                state_[top.block] = kFinished;
-                finished_.push_back(top.block);
-                visits_.pop_back();
+        // By pointers: states are bytes, and whatever is behind a member might be one.
+        RegionBlock* const blocks = region_.blocks.data();
+        u8* const state = state_.data();
+        Visit* const bottom = visits_.data();
+        Visit* top = bottom;
+        *top = {root, 0};
+        state[root] = kOpen;
+        while (true) {
+            RegionBlock& b = blocks[top->block];
+            if (top->edge == 2) {
+                // Where its edges lead is finished, or polls.
+                b.need = b.count + std::max(need_at(b.next), need_at(b.taken));
+                state[top->block] = kFinished;
+                if (top == bottom) return;
+                --top;
                 continue;
             }
-            const RegionBlock& b = region_.blocks[top.block];
-            const u32 to = top.edge++ == 0 ? b.next : b.taken;
+            const u32 to = top->edge++ == 0 ? b.next : b.taken;
             if (to == kNoBlock) continue;
-            if (state_[to] == kOpen) region_.blocks[to].poll = true;
-            if (state_[to] != kNew) continue;
-            state_[to] = kOpen;
-            visits_.push_back({to, 0});
+            if (state[to] == kOpen) blocks[to].poll = true;
+            if (state[to] != kNew) continue;
+            state[to] = kOpen;
+            *++top = {to, 0};
         }
     }
+
+    u32 need_at(u32 n) const { return n == kNoBlock || region_.blocks[n].poll ? 0 : region_.blocks[n].need; }
 
     Region& region_;
     const u8* page_;
@@ -264,7 +260,6 @@ class RegionFinder::Search {
     std::vector<u32>& work_;
     std::vector<u8>& state_;
     std::vector<Visit>& visits_;
-    std::vector<u32>& finished_;
     bool any_shadow_ = false;
 };
 
@@ -345,12 +340,11 @@ FlagUse flag_use(const Insn& i) {
     return f;
 }
 
-bool names_written(const Insn& i, unsigned g) {
+u32 named_written(const Insn& i) {
     const RegisterWrites& w = row_of(i).writes;
     // AH to BH are of the first four.
-    const auto is = [g](unsigned n) { return n % kHighByte == g; };
-    return (w.reg && is(i.reg)) || (w.rm && !i.memory() && is(i.rm)) || (w.vvvv && i.vvvv == g) ||
-           (w.fixed >> g & 1);
+    const auto bit = [](bool written, unsigned g) { return static_cast<u32>(written) << g % kHighByte; };
+    return w.fixed | bit(w.reg, i.reg) | bit(w.rm && !i.memory(), i.rm) | bit(w.vvvv, i.vvvv);
 }
 
 const Entry& select(Region& region, Entry& e) {

@@ -36,7 +36,6 @@ class RegionFinder {
     };
     std::vector<u8> state_;
     std::vector<Visit> visits_;
-    std::vector<u32> finished_;
 };
 
 // The region of the one instruction at `entry` that goes on behind the page; `bytes` are all of it and more.
@@ -66,9 +65,9 @@ struct FlagUse {
 };
 FlagUse flag_use(const Insn& insn);
 
-// Does an operand of it write general register `g`, as the instruction table has it? Registers that are
+// Bits: the general registers that its operands write, as the instruction table has it. Registers that are
 // written without being named (by MUL, PUSH, MOVS...) are not among them.
-bool names_written(const Insn& insn, unsigned g);
+u32 named_written(const Insn& insn);
 
 // Can the region be left at the instruction (a fault, a call out)?
 bool can_leave(const Entry& entry);

@@ -104,6 +104,7 @@ struct Region {
     u32 stack_misses = 0;  // such checks that failed for good
 
     u64 rip_of(const Entry& e) const { return page_rip + e.offset; }
+    u64 rip_of(const RegionBlock& b) const { return page_rip + b.begin; }
 };
 
 }  // namespace mynah

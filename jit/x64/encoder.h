@@ -2,6 +2,7 @@
 // makes up and for guest instructions that are re-emitted with other registers.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -60,13 +61,19 @@ struct Opcode {
 };
 static_assert(sizeof(Opcode) == 8 && offsetof(Opcode, byte) == 0 && offsetof(Opcode, wide) == 1);
 
-// One-byte opcodes with operands of 1, 2, 4 or 8 bytes: `even` is the byte form, `even + 1` the other.
+// What an operand size adds to the opcode of the byte form, with 0 in its place.
+inline constexpr std::array<u64, 9> kBySize = [] {
+    std::array<u64, 9> added{};
+    added[1] = std::bit_cast<u64>(Opcode{.byte_reg = true, .byte_rm = true});
+    added[2] = std::bit_cast<u64>(Opcode{.byte = 1, .word = true});
+    added[4] = std::bit_cast<u64>(Opcode{.byte = 1});
+    added[8] = std::bit_cast<u64>(Opcode{.byte = 1, .wide = true});
+    return added;
+}();
+// One-byte opcodes with operands of 1, 2, 4 or 8 bytes: `even` is the byte form, `even + 1` the other. Put
+// together as a number: field by field it would be many steps.
 inline Opcode sized(u8 even, unsigned size, u8 map = 0) {
-    Opcode o{.byte = static_cast<u8>(size == 1 ? even : even + 1), .map = map};
-    o.wide = size == 8;
-    o.word = size == 2;
-    o.byte_reg = o.byte_rm = size == 1;
-    return o;
+    return std::bit_cast<Opcode>(kBySize[size] | even | u64{map} << 8 * offsetof(Opcode, map));
 }
 inline Opcode plain(u8 byte, bool wide = false, u8 map = 0) {
     return {.byte = byte, .wide = wide, .map = map};
@@ -99,8 +106,15 @@ class Encoder {
     bool full() const { return full_; }
 
     Label label() {
+        const u32 id = labels_.size();
         labels_.next() = ~u32{0};
-        return {labels_.size() - 1};
+        return {id};
+    }
+    // The first of `n` in a row.
+    Label labels(u32 n) {
+        const u32 first = labels_.size();
+        std::fill_n(labels_.next(n), n, ~u32{0});
+        return {first};
     }
     void bind(Label l) { labels_[l.id] = offset(); }
     bool bound(Label l) const { return labels_[l.id] != ~u32{0}; }
@@ -127,7 +141,7 @@ class Encoder {
     }
 
     // Fills in a jump's rel32 that raw() left out.
-    void displacement_at(u8* p, Label l) { fixups_.next() = {static_cast<u32>(p - begin_), l.id}; }
+    void displacement_at(u8* p, Label l) { fixups_.push_back({static_cast<u32>(p - begin_), l.id}); }
 
     // --- an opcode with ModRM ---
     void rr(Opcode o, unsigned reg, unsigned rm);
@@ -270,8 +284,8 @@ class Encoder {
     // The end of an instruction: at `p`, where the jump goes.
     void displacement(u8* p, Label l) {
         const u32 at = static_cast<u32>(p - begin_), target = labels_[l.id];
-        if (target == ~u32{0}) fixups_.next() = {at, l.id};
         displacement(p, target - (at + 4));
+        if (target == ~u32{0}) fixups_.push_back({at, l.id});
     }
     void displacement(u8* p, u32 distance) {
         store_le(p, distance);

@@ -98,6 +98,7 @@ void Translator::spare_flags() {
 
 bool Translator::may_lose_flags(const Insn& i) const {
     if (flags_.state || flags_.recipe.known()) return false;
+    if (overwrites_flags(i.op)) return true;
     const FlagUse use = flag_use(i);
     return use.read == 0 && use.written == eflags::arithmetic;
 }
@@ -122,17 +123,17 @@ bool Translator::keeps_recipe(const Insn& i) const {
             if (r.uses(rsp)) return false;
             break;
         default: {
+            if (i.op < Op::MOVD) return false;
             const InsnRow& row = row_of(i);
-            const bool touches = (row.flags_written | row.flags_undefined | row.flags_read) != 0;
-            if (i.op < Op::MOVD || touches) return false;
+            if ((row.flags_written | row.flags_undefined | row.flags_read) != 0) return false;
         }
     }
-    return !names_written(i, r.to) && !(r.uses(r.from) && names_written(i, r.from));
+    return (named_written(i) & r.registers()) == 0;
 }
 
 // Afterwards a recipe is there only if the instruction keeps it, or overwrites all flags without looking.
 void Translator::before_instruction(const Insn& i) {
-    if (keeps_recipe(i)) return;
+    if (overwrites_flags(i.op) || keeps_recipe(i)) return;
     const FlagUse use = flag_use(i);
     if (use.read == 0 && use.written == eflags::arithmetic) return;
     if (!flags_.host && !flags_.state) use.read != 0 ? flags_to_host() : flags_to_state();

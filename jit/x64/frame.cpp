@@ -14,13 +14,11 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
     mode_ = mode;
     hoist_ = region.hoist && mode.stack_size != 2 && mode.code_size != 2 && mode.flat;
     spanning_ = region.hoist && mode.code_size != 2 && mode.flat && !mode.unspanned;
-    if (spanning_) next_in_place_.assign(region.insns.size(), 0);
     stubs_.clear();
     const size_t first_site = sites_.size();
     const size_t first_link = links_.size();
     const size_t blocks = region.blocks.size();
     plan_blocks();
-    region.entries.clear();
     region.host_offsets.assign(region.insns.size(), 0);
     const u8* const begin = e_.here();
     for (u32 n = 0; n < blocks; ++n) {
@@ -51,20 +49,25 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
 }
 
 void Translator::plan_blocks() {
-    plan_.clear();
+    std::vector<RegionBlock>& blocks = region_->blocks;
+    plan_.assign(blocks.size(), {});
     loops_.clear();
-    for (size_t n = 0; n < region_->blocks.size(); ++n) plan_.push_back({.label = e_.label()});
-    for (u32 n = 0; n < region_->blocks.size(); ++n) {
-        const RegionBlock& b = region_->blocks[n];
-        if (b.next != kNoBlock) ++plan_[b.next].edges;
+    BlockPlan* const plan = plan_.data();
+    u32 label = e_.labels(static_cast<u32>(blocks.size())).id;
+    for (BlockPlan& p : plan_) p.label.id = label++;
+    size_t entries = 0;
+    for (const RegionBlock& b : blocks) {
+        entries += b.external;
+        if (b.next != kNoBlock) ++plan[b.next].edges;
         if (b.taken == kNoBlock) continue;
-        ++plan_[b.taken].edges;
+        ++plan[b.taken].edges;
         note_loop(b);
     }
+    region_->entries.clear();
+    region_->entries.reserve(entries);
     // What is entered from outside alone needs no entry of its own.
-    for (size_t n = 0; n < plan_.size(); ++n) {
-        if (plan_[n].edges == 0) region_->blocks[n].poll = true;
-    }
+    const BlockPlan* p = plan;
+    for (RegionBlock& b : blocks) b.poll |= p++->edges == 0;
 }
 
 const FlagPlace& Translator::wanted_at(u32 target) {
@@ -92,7 +95,6 @@ void Translator::start_block(u32 index) {
     pointers_ = {};
     forget_stack();
     forget_spans();
-    if (spanning_) find_spans(b);
     attend_at_ = ~u32{0};
     rax_lost();
 }
@@ -121,11 +123,23 @@ void Translator::emit_block(u32 index) {
 // Is there budget left? Takes the block's instructions from it.
 void Translator::charge_block() {
     const RegionBlock& b = *block_;
-    const u64 rip = region_->rip_of(region_->insns[b.first]);
+    const u64 rip = region_->rip_of(b);
     const bool alone = b.poll && b.need == b.count && region_->straddles == 0;
     if (b.poll) emit_poll(b, rip, alone);
     if (region_->straddles != 0) check_next_page(rip);
     if (!alone) e_.lea(kBudget, at(kBudget, -static_cast<i32>(b.count)));
+}
+
+// True: control does not go on behind the instruction, or that has been seen to.
+[[gnu::always_inline]] inline bool Translator::emit_insn(bool last) {
+    const Insn& i = entry_->insn;
+    if (flags_.recipe.known()) before_instruction(i);
+    // A return's first use of RAX is its access.
+    if (in_rax_.known() && i.op != Op::RET && !keeps_rax(i)) rax_lost();
+    if (pointers_.last != nullptr && i.op != Op::FPU && i.op != Op::FWAIT) settle_pointers(i);
+    if (last && emit_branch(i)) return true;
+    if (!emit_family(i)) emit_interpret();
+    return false;
 }
 
 bool Translator::emit_insns(u32 from, u32 to) {
@@ -140,16 +154,10 @@ bool Translator::emit_insns(u32 from, u32 to) {
         insn_stubs_ = stubs_.size();
         const size_t first_site = sites_.size();
         newly_checked_ = false;
-        ended = emit_insn();
+        ended = emit_insn(n + 1 == b.count);
         for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry->insn);
-        for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
-            stubs_[k].behind = e_.offset();
-            if (stubs_[k].kind > Stub::whole) continue;
-            stubs_[k].flags = flags_;
-            // What the interpreter executed comes back with nothing in RAX.
-            rax_lost();
-        }
+        if (insn_stubs_ != stubs_.size()) settle_stubs();
         if (n == attend_at_) {
             rax_lost();
             write_pointers();
@@ -160,10 +168,22 @@ bool Translator::emit_insns(u32 from, u32 to) {
     return ended;
 }
 
+// Those that go on behind the current instruction learn where that is, and what is there.
+void Translator::settle_stubs() {
+    for (u32 k = insn_stubs_; k < stubs_.size(); ++k) {
+        Stub& s = stubs_[k];
+        if (s.kind > Stub::whole) continue;
+        s.behind = e_.offset();
+        s.flags = flags_;
+        // What the interpreter executed comes back with nothing in RAX.
+        rax_lost();
+    }
+}
+
 void Translator::end_block() {
     const RegionBlock& b = *block_;
     write_pointers();
-    const u64 behind = wrap(region_->rip_of(region_->insns[b.first]) + (b.end - b.begin));
+    const u64 behind = wrap(region_->page_rip + b.end);
     if (b.next != kNoBlock) {
         go_to_block(b.next);
     } else {
@@ -177,7 +197,7 @@ void Translator::enter_here(u32 index) {
     plan_[index].entered = true;
     const RegionBlock& b = region_->blocks[index];
     const u32 at = b.poll ? e_.offset_of(plan_[index].label) : e_.offset();
-    const u64 rip = region_->rip_of(region_->insns[b.first]);
+    const u64 rip = region_->rip_of(b);
     region_->entries.push_back({rip, b.need, e_.here() + delta_ - e_.offset() + at});
 }
 
@@ -187,7 +207,7 @@ void Translator::emit_external_entry(u32 index) {
     const RegionBlock& b = region_->blocks[index];
     if (b.poll) return;
     flags_ = {};
-    emit_poll(b, region_->rip_of(region_->insns[b.first]));
+    emit_poll(b, region_->rip_of(b));
     e_.jmp(plan_[index].label);
 }
 
@@ -260,25 +280,11 @@ void Translator::emit_interpret() {
     flags_in_state_only();
 }
 
-// True: control does not go on behind the instruction, or that has been seen to.
-bool Translator::emit_insn() {
-    const Insn& i = entry_->insn;
-    if (flags_.recipe.known()) before_instruction(i);
-    keeps_rax_ = keeps_rax(i);
-    // A return's first use of RAX is its access.
-    if (!keeps_rax_ && i.op != Op::RET) rax_lost();
-    if ((i.op == Op::FPU || i.op == Op::FWAIT) && emit_x87(i)) return false;
-    if (pointers_.last != nullptr) settle_pointers(i);
-    if (index_ + 1 == block_->count && emit_branch(i)) return true;
-    if (!emit_family(i)) emit_interpret();
-    return false;
-}
-
 bool Translator::emit_family(const Insn& i) {
     switch (i.op) {
         case Op::MOV:
         case Op::LEA:
-            return emit_move(i) || emit_high_byte(i);
+            return emit_move(i);
         case Op::ADD:
         case Op::OR:
         case Op::ADC:
@@ -288,7 +294,7 @@ bool Translator::emit_family(const Insn& i) {
         case Op::XOR:
         case Op::CMP:
         case Op::TEST:
-            return emit_alu(i) || emit_high_byte(i);
+            return emit_alu(i);
         case Op::INC:
         case Op::DEC:
         case Op::NOT:
@@ -343,6 +349,9 @@ bool Translator::emit_family(const Insn& i) {
         case Op::CMPXCHG16B:
         case Op::XADD:
             return emit_exchange(i);
+        case Op::FPU:
+        case Op::FWAIT:
+            return emit_x87(i);
         default:
             return emit_flag(i) || emit_system(i) || emit_vector(i);
     }

@@ -4,9 +4,23 @@
 
 namespace mynah::x64 {
 
+namespace {
+
+// Bits: guest registers that are not in the state.
+constexpr u32 kAtHome = [] {
+    u32 registers = 0;
+    for (unsigned g = 0; g < kHome.size(); ++g) registers |= static_cast<u32>(kHome[g] != kNoReg) << g;
+    return registers;
+}();
+
+bool at_home(u8 g) {
+    return kAtHome >> g & 1;
+}
+
+}  // namespace
+
 // True: of its code only accesses use RAX, and those of flags_to_state() and its like, which say so.
 bool Translator::keeps_rax(const Insn& i) const {
-    const auto at_home = [](u8 g) { return g < kNoRegister && home(g) != kNoReg; };
     const bool rm = i.memory() || at_home(i.rm);
     switch (i.op) {
         case Op::PUSH:
@@ -40,10 +54,10 @@ bool Translator::keeps_rax(const Insn& i) const {
             return true;
         default:
             if (is_alu(i.op)) {
-                const AluForm f = alu_form(i);
-                const bool reg = f.immediate || at_home(i.reg);
-                return reg &&
-                       (i.memory() || (at_home(static_cast<u8>(f.to)) && at_home(static_cast<u8>(f.from))));
+                // Those of the accumulator have no ModRM byte.
+                if (!i.has(insn_flag::modrm)) return true;
+                const bool immediate = (i.opcode >= 0x80 && i.opcode <= 0x83) || i.opcode >= 0xF6;
+                return rm && (immediate || at_home(i.reg));
             }
             return i.op >= Op::MOVD && rm;
     }

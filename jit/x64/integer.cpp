@@ -1,5 +1,7 @@
 // Arithmetic, logic, moves, the stack. Guest instructions keep their opcodes; registers and memory operands
 // change.
+#include <array>
+
 #include "jit/x64/translator.h"
 
 namespace mynah::x64 {
@@ -18,9 +20,14 @@ bool fits8(u64 v, unsigned size) {
     return s == static_cast<i8>(s);
 }
 
-}  // namespace
+struct AluForm {
+    unsigned op = 0;  // as in the opcodes: ADD OR ADC SBB AND SUB XOR CMP
+    bool test = false, writes = false;
+    bool accumulator = false, immediate = false, to_reg = false;
+    unsigned rm = 0, to = 0, from = 0;  // guest registers, if they are no memory operand
+};
 
-Translator::AluForm Translator::alu_form(const Insn& i) {
+[[gnu::always_inline]] inline AluForm alu_form(const Insn& i) {
     AluForm f;
     f.test = i.op == Op::TEST;
     // Op's order is as in the opcodes, too.
@@ -35,8 +42,28 @@ Translator::AluForm Translator::alu_form(const Insn& i) {
     return f;
 }
 
+constexpr std::array<FlagRecipe::Kind, 8> kRecipes = {FlagRecipe::add,   FlagRecipe::logic, FlagRecipe::none,
+                                                      FlagRecipe::none,  FlagRecipe::logic, FlagRecipe::sub,
+                                                      FlagRecipe::logic, FlagRecipe::cmp};
+
+// Of 4 or 8 bytes, without a memory operand. None unless all operands stay where they are.
+[[gnu::always_inline]] inline FlagRecipe recipe_of_registers(const Insn& i, const AluForm& form) {
+    const FlagRecipe::Kind kind = form.test ? FlagRecipe::test : kRecipes[form.op];
+    const bool gone =
+        (kind == FlagRecipe::add || kind == FlagRecipe::sub) && !form.immediate && form.to == form.from;
+    if (kind == FlagRecipe::none || gone || kHome[form.to] == kNoReg || kHome[form.from] == kNoReg) return {};
+    return {.kind = kind,
+            .wide = i.osize == 8,
+            .immediate = form.immediate,
+            .to = static_cast<u8>(form.to),
+            .from = static_cast<u8>(form.from),
+            .value = static_cast<i32>(i.imm)};
+}
+
+}  // namespace
+
 bool Translator::emit_alu(const Insn& i) {
-    if (!is_alu(i.op) || high_byte(i)) return false;
+    if (high_byte(i)) return emit_high_byte(i);
     const AluForm form = alu_form(i);
     const auto [op, test, writes, accumulator, immediate_form, to_reg, rm, to, from] = form;
     const unsigned size = i.osize;
@@ -83,47 +110,18 @@ bool Translator::emit_alu(const Insn& i) {
         }
     }
     flags_written();
-    flags_.recipe = recipe_of(i, form);
+    if (!memory && size >= 4) flags_.recipe = recipe_of_registers(i, form);
     return true;
 }
 
-// None unless all operands stay where they are.
-FlagRecipe Translator::recipe_of(const Insn& i, const AluForm& form) {
-    if (!is_alu(i.op) || i.memory() || i.osize < 4 || home(form.to) == kNoReg || home(form.from) == kNoReg)
-        return {};
-    FlagRecipe r{.wide = i.osize == 8,
-                 .immediate = form.immediate,
-                 .to = static_cast<u8>(form.to),
-                 .from = static_cast<u8>(form.from),
-                 .value = static_cast<i32>(i.imm)};
-    switch (i.op) {
-        case Op::ADC:
-        case Op::SBB:
-            return {};
-        case Op::CMP:
-            r.kind = FlagRecipe::cmp;
-            break;
-        case Op::TEST:
-            r.kind = FlagRecipe::test;
-            break;
-        case Op::ADD:
-        case Op::SUB:
-            if (!form.immediate && form.to == form.from) return {};
-            r.kind = i.op == Op::ADD ? FlagRecipe::add : FlagRecipe::sub;
-            break;
-        default:
-            r.kind = FlagRecipe::logic;
-    }
-    return r;
+FlagRecipe Translator::recipe_of(const Insn& i) {
+    return is_alu(i.op) && !i.memory() && i.osize >= 4 ? recipe_of_registers(i, alu_form(i)) : FlagRecipe{};
 }
 
 // AH, CH, DH and BH: the registers go to RCX and RAX, whose high bytes the host can name.
 bool Translator::emit_high_byte(const Insn& i) {
-    if (!high_byte(i)) return false;
     constexpr unsigned kAh = 4, kCh = 5;
-    const bool test = i.op == Op::TEST, mov = i.op == Op::MOV;
-    const bool alu = (i.op >= Op::ADD && i.op <= Op::CMP) || test;
-    if (!alu && !mov) return false;
+    const bool test = i.op == Op::TEST, mov = i.op == Op::MOV, alu = !mov;
     const auto guest = [](unsigned r) { return r >= kHighByte ? r - kHighByte : r; };
     const unsigned op = alu && !test ? static_cast<unsigned>(i.op) - static_cast<unsigned>(Op::ADD) : 0;
     const bool writes = mov || (!test && op != kCmpOp);
@@ -225,8 +223,7 @@ bool Translator::emit_move(const Insn& i) {
         }
         return true;
     }
-    if (i.op != Op::MOV) return false;
-    if (high_byte(i)) return false;
+    if (high_byte(i)) return emit_high_byte(i);
     const unsigned size = i.osize;
     const u8 op = i.opcode;
     if (op >= 0xB0 && op <= 0xBF) {

@@ -13,22 +13,6 @@ namespace {
 // Instructions that may be there twice.
 constexpr u32 kMostTwice = 8;
 
-bool overwrites_flags(Op op) {
-    switch (op) {
-        case Op::ADD:
-        case Op::OR:
-        case Op::AND:
-        case Op::SUB:
-        case Op::XOR:
-        case Op::CMP:
-        case Op::TEST:
-        case Op::NEG:
-            return true;
-        default:
-            return false;
-    }
-}
-
 }  // namespace
 
 // `source` ends in a branch to where a loop may begin.
@@ -40,8 +24,8 @@ void Translator::note_loop(const RegionBlock& source) {
     if (number != 0 && !alone) return;
     const Entry* const end = &region_->insns[source.first] + source.count;
     const Insn& last = end[-2].insn;
-    if (end[-1].insn.op != Op::JCC || !is_alu(last.op)) return;
-    Loop loop{.block = source.taken, .recipe = recipe_of(last, alu_form(last))};
+    if (end[-1].insn.op != Op::JCC) return;
+    Loop loop{.block = source.taken, .recipe = recipe_of(last)};
     if (!loop.recipe.known()) return;
     const Entry* const insns = &region_->insns[b.first];
     const u32 most = std::min(b.count, kMostTwice);
@@ -62,17 +46,8 @@ void Translator::note_loop(const RegionBlock& source) {
     number = static_cast<u16>(loops_.size());
 }
 
-// Null: there is none.
-Translator::Loop* Translator::loop_of(u32 index) {
-    const u16 number = plan_[index].loop;
-    return number == 0 ? nullptr : &loops_[number - 1u];
-}
-
-// Whose main line takes over what there is now. Null: `target` is entered as from elsewhere.
-const Translator::Loop* Translator::goes_round(u32 target) {
-    const Loop* const loop = loop_of(target);
-    if (loop == nullptr || !(flags_.recipe == loop->recipe)) return nullptr;
-    return (vectors_known_ || !loop->vectors) && (x87_known_ || !loop->x87) ? loop : nullptr;
+bool Translator::takes_over(const Loop& loop) const {
+    return flags_.recipe == loop.recipe && (vectors_known_ || !loop.vectors) && (x87_known_ || !loop.x87);
 }
 
 // The way in from elsewhere.

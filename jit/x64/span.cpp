@@ -43,21 +43,14 @@ constexpr std::array<u16, kOps> kAlsoWritten = [] {
     return written;
 }();
 
-// At least the general registers that it writes.
-u32 registers_written(const Insn& i, u32 also) {
-    const RegisterWrites& w = row_of(i).writes;
-    u32 mask = also | w.fixed;
-    // AH to BH are of the first four.
-    if (w.reg) mask |= bit(i.reg % kHighByte);
-    if (w.rm && !i.memory()) mask |= bit(i.rm % kHighByte);
-    if (w.vvvv) mask |= bit(i.vvvv);
-    return mask;
-}
-
-// False: it names none of `registers`, which most instructions do not.
-bool may_write(const Insn& i, u32 also, u32 registers) {
-    const u32 named = bit(i.reg % kHighByte) | bit(i.rm % kHighByte) | bit(i.vvvv % kHighByte);
-    return !i.has(insn_flag::modrm) || ((named | also) & registers) != 0;
+// Does it perhaps write one of `registers`? Most instructions name none of them.
+bool may_write(const Insn& i, u32 registers) {
+    const u32 also = kAlsoWritten[static_cast<size_t>(i.op)];
+    if ((also & registers) != 0 || also == kAllRegisters) return true;
+    const u32 named = bit(i.reg % kHighByte) | bit(i.rm % kHighByte);
+    const bool no_more = (i.flags & (insn_flag::modrm | insn_flag::vex)) == insn_flag::modrm;
+    if (no_more && (named & registers) == 0) return false;
+    return (named_written(i) & registers) != 0;
 }
 
 bool same_place(const Insn& a, const Insn& b) {
@@ -79,33 +72,20 @@ i64 Translator::span_offset(const Entry& e) const {
     return i64{e.insn.disp} + (e.insn.base == kRip ? e.offset + e.insn.length : 0);
 }
 
-// For each access the next in its block through the same registers, while they stay what they are.
-void Translator::find_spans(const RegionBlock& b) {
-    constexpr u32 kNone = 0;
+// The next access of the block behind instruction `n` of the region through the same registers, while they
+// stay what they are; 0: there is none.
+u32 Translator::next_in_place(u32 n) const {
     const Entry* const insns = region_->insns.data();
-    std::array<u32, kRip + 1> last{};  // instruction by base
-    u32 used = 0;                      // registers that are bases or indices of those
-    for (u32 n = b.first + b.count; n-- > b.first;) {
-        const Insn& i = insns[n].insn;
-        const u32 also = kAlsoWritten[static_cast<size_t>(i.op)];
-        if (also == kAllRegisters) {
-            last = {};
-            used = 0;
-        } else if (used != 0 && may_write(i, also, used)) {
-            const u32 written = registers_written(i, also) & used;
-            for (u32& known : last) {
-                if (written == 0) break;
-                const Insn& k = insns[known].insn;
-                if (known != kNone && ((bit(k.base) | bit(k.index)) & written) != 0) known = kNone;
-            }
-            used &= ~written;
-        }
-        if (!i.memory() || !spannable(i)) continue;
-        u32& known = last[i.base];
-        next_in_place_[n] = known != kNone && same_place(insns[known].insn, i) ? static_cast<u16>(known) : 0;
-        known = n;
-        used |= (bit(i.base) | bit(i.index)) & kAllRegisters;
+    const Insn& place = insns[n].insn;
+    const u32 registers = (bit(place.base) | bit(place.index)) & kAllRegisters;
+    const u32 end = block_->first + block_->count;
+    for (const Insn* i = &place; !may_write(*i, registers); i = &insns[n].insn) {
+        if (++n == end) return 0;
+        const Insn& next = insns[n].insn;
+        if (next.base == place.base && next.memory() && spannable(next))
+            return same_place(next, place) ? n : 0;
     }
+    return 0;
 }
 
 // Bytes and kind of its memory operand; 0: none that lets itself be checked.
@@ -133,12 +113,13 @@ const Translator::Span* Translator::span_of(i64 offset, unsigned size, bool writ
 // Null: the access is alone.
 Translator::Span* Translator::new_span(i64 offset, unsigned size, bool write) {
     const u32 first = block_->first + index_;
-    u32 next = next_in_place_[first];
     // Behind STI nothing leaves but by the interpreter.
-    if (next == 0 || index_ == attend_at_) return nullptr;
+    if (index_ == attend_at_ || !spannable(entry_->insn)) return nullptr;
+    u32 next = next_in_place(first);
+    if (next == 0) return nullptr;
     Span span{.last = first, .low = offset, .length = size, .write = write, .insn = &entry_->insn};
     constexpr i64 kLowest = std::numeric_limits<i32>::min();
-    for (; next != 0; next = next_in_place_[next]) {
+    for (; next != 0; next = next_in_place(next)) {
         const Entry& e = region_->insns[next];
         bool writes = false;
         const unsigned bytes = memory_operand(e.insn, writes);

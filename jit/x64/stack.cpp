@@ -16,24 +16,11 @@ constexpr u32 kLookAhead = 32;
 // Of stack pointers in a block, from where it began.
 constexpr i32 kFarthest = 1 << 20;
 
-constexpr std::array<bool, kOps> kMovesStackPointer = [] {
-    std::array<bool, kOps> moves{};
-    for (const Op op : {Op::PUSH, Op::PUSH_SREG, Op::PUSHF, Op::PUSHA, Op::POP, Op::POP_SREG, Op::POPF,
-                        Op::POPA, Op::ENTER, Op::LEAVE, Op::CALL, Op::CALL_IND, Op::RET})
-        moves[static_cast<unsigned>(op)] = true;
-    return moves;
-}();
-
-// Most instructions neither move the stack pointer nor name it but as a base.
-bool keeps_stack_pointer(const Insn& i) {
-    return i.reg != rsp && i.rm != rsp && i.vvvv != rsp && !kMovesStackPointer[static_cast<unsigned>(i.op)];
-}
-
 }  // namespace
 
-// True: the operand's address is a constant away from the stack pointer.
-bool Translator::on_stack(const Insn& i) const {
-    if (!i.memory() || i.base != rsp || i.index != kNoRegister || i.asize != mode_.stack_size) return false;
+// Of one whose base is the stack pointer.
+bool Translator::is_in_stack(const Insn& i) const {
+    if (i.index != kNoRegister || i.asize != mode_.stack_size) return false;
     return mode_.code_size == 8 ? i.seg != Seg::fs && i.seg != Seg::gs
                                 : i.seg == Seg::ss || i.seg == Seg::ds || i.seg == Seg::es;
 }
@@ -69,7 +56,7 @@ Translator::StackUse Translator::stack_use(const Insn& i) const {
             u.known = false;
             return u;
         case Op::RET:
-            return {.known = false, .range = {0, size}};
+            return {.range = {0, size}, .known = false};
         case Op::ENTER:
         case Op::PUSHA:
         case Op::POPA:
@@ -92,7 +79,7 @@ Translator::StackUse Translator::stack_use(const Insn& i) const {
         default:
             break;
     }
-    if (!keeps_stack_pointer(i) && names_written(i, rsp)) u.known = false;
+    if (!keeps_stack_pointer(i) && (named_written(i) >> rsp & 1) != 0) u.known = false;
     return u;
 }
 
@@ -122,8 +109,7 @@ void Translator::forget_stack() {
     sp_offset_ = 0;
 }
 
-void Translator::follow_stack_pointer(const Insn& i) {
-    if (!hoist_ || keeps_stack_pointer(i)) return;
+void Translator::move_sp_offset(const Insn& i) {
     const StackUse u = stack_use(i);
     sp_offset_ += u.moves_by;
     if (!u.known || sp_offset_ > kFarthest || sp_offset_ < -kFarthest) forget_stack();
@@ -188,7 +174,8 @@ void Translator::look_in_stack_page(Stub::Kind otherwise, unsigned bytes, bool w
 }
 
 void Translator::move_stack_pointer(i32 by) {
-    const Opcode lea{.byte = 0x8D, .wide = mode_.stack_size == 8, .word = mode_.stack_size == 2};
+    if (mode_.stack_size != 2) return e_.lea(home(rsp), at(home(rsp), by), mode_.stack_size == 8);
+    const Opcode lea{.byte = 0x8D, .word = true};
     e_.rm(lea, home(rsp), at(home(rsp), by));
 }
 

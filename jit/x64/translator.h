@@ -25,7 +25,9 @@ struct FlagRecipe {
 
     bool known() const { return kind != none; }
     bool operator==(const FlagRecipe&) const = default;
-    bool uses(unsigned g) const { return g == to || (!immediate && kind != logic && g == from); }
+    // Bits: what it is made from.
+    u32 registers() const { return u32{1} << to | static_cast<u32>(!immediate && kind != logic) << from; }
+    bool uses(unsigned g) const { return registers() >> g & 1; }
 };
 
 // Where the arithmetic flags are: in one of the two, or in neither with a recipe.
@@ -43,6 +45,14 @@ struct X87Pointers {
     const Entry* segment = nullptr;  // the last with a memory operand: for FDS
     const Entry* operand = nullptr;  // the same for FDP, while its address can be told
 };
+
+inline constexpr std::array<bool, kOps> kMovesStackPointer = [] {
+    std::array<bool, kOps> moves{};
+    for (const Op op : {Op::PUSH, Op::PUSH_SREG, Op::PUSHF, Op::PUSHA, Op::POP, Op::POP_SREG, Op::POPF,
+                        Op::POPA, Op::ENTER, Op::LEAVE, Op::CALL, Op::CALL_IND, Op::RET})
+        moves[static_cast<unsigned>(op)] = true;
+    return moves;
+}();
 
 class Translator {
   public:
@@ -116,7 +126,8 @@ class Translator {
     void emit_poll(const RegionBlock& b, u64 rip,
                    bool charge = false);  // if so, for all instructions up to the next
     void check_next_page(u64 rip);
-    bool emit_insn();
+    bool emit_insn(bool last);  // of its block
+    void settle_stubs();
     bool emit_family(const Insn& i);
     void emit_interpret();
     void emit_stub(u32 number);
@@ -139,8 +150,17 @@ class Translator {
         FlagPlace joined{};
     };
     void note_loop(const RegionBlock& source);
-    Loop* loop_of(u32 index);
-    const Loop* goes_round(u32 target);
+    // Null: there is none.
+    Loop* loop_of(u32 index) {
+        const u16 number = plan_[index].loop;
+        return number == 0 ? nullptr : &loops_[number - 1u];
+    }
+    // Whose main line takes over what there is now. Null: `target` is entered as from elsewhere.
+    const Loop* goes_round(u32 target) {
+        const Loop* const loop = loop_of(target);
+        return loop != nullptr && takes_over(*loop) ? loop : nullptr;
+    }
+    bool takes_over(const Loop& loop) const;
     void emit_loop_entry(const Loop& loop);
 
     // --- flags.cpp ---
@@ -150,6 +170,14 @@ class Translator {
     void recompute_flags();                  // clobbers RAX
     void before_instruction(const Insn& i);  // where there is a recipe
     bool keeps_recipe(const Insn& i) const;
+    // Overwrites all flags without a look at them; not all that do.
+    static bool overwrites_flags(Op op) {
+        constexpr auto bit = [](Op o) { return u32{1} << (static_cast<u32>(o) - static_cast<u32>(Op::ADD)); };
+        constexpr u32 kThose = bit(Op::ADD) | bit(Op::OR) | bit(Op::AND) | bit(Op::SUB) | bit(Op::XOR) |
+                               bit(Op::CMP) | bit(Op::TEST) | bit(Op::NEG);
+        const u32 n = static_cast<u32>(op) - static_cast<u32>(Op::ADD);
+        return n < 32 && (kThose >> n & 1) != 0;
+    }
     // Before code that destroys the host's flags, and calls nothing but through stubs that know `before`.
     void spare_flags();
     // They are `i`'s own then, if it does not leave the region.
@@ -206,16 +234,26 @@ class Translator {
     };
     // What an instruction does to the stack, as far as that is a constant away from the stack pointer.
     struct StackUse {
-        bool known = true;  // false: the stack pointer may be anywhere behind it
         StackRange range{};
         i32 moves_by = 0;
+        bool known = true;  // false: the stack pointer may be anywhere behind it
         bool anew = false;  // LEAVE: all from RBP
     };
     StackUse stack_use(const Insn& i) const;
-    bool on_stack(const Insn& i) const;
+    // True: the operand's address is a constant away from the stack pointer.
+    bool on_stack(const Insn& i) const { return i.base == rsp && is_in_stack(i); }
+    bool is_in_stack(const Insn& i) const;
     StackRange look_ahead(StackRange range) const;
     void forget_stack();
-    void follow_stack_pointer(const Insn& i);
+    // Most instructions neither move the stack pointer nor name it but as a base.
+    static bool keeps_stack_pointer(const Insn& i) {
+        return i.reg != rsp && i.rm != rsp && i.vvvv != rsp &&
+               !kMovesStackPointer[static_cast<unsigned>(i.op)];
+    }
+    void follow_stack_pointer(const Insn& i) {
+        if (hoist_ && !keeps_stack_pointer(i)) move_sp_offset(i);
+    }
+    void move_sp_offset(const Insn& i);
     // Where in the host `offset` from the stack pointer is; may use RAX. Flags as with access().
     Mem stack_access(i32 offset, unsigned size, bool write, bool flags_stay = false);
     // The same from `base`, which is where sp_offset_ says.
@@ -235,13 +273,14 @@ class Translator {
             span              // host address of a span's `low`
         } what = nothing;
         u8 number = 0;  // of the span
+        bool known() const { return what != nothing; }
         bool operator==(const InRax&) const = default;
     };
     bool keeps_rax(const Insn& i) const;
     void rax_lost() { in_rax_ = {}; }
     // Not for what else the same instruction may do in between.
     void left_in_rax(InRax::What what, u8 number = 0) {
-        if (keeps_rax_) in_rax_ = {.what = what, .number = number};
+        if (keeps_rax(entry_->insn)) in_rax_ = {.what = what, .number = number};
     }
 
     // --- span.cpp ---
@@ -256,7 +295,7 @@ class Translator {
         i64 first = 0;
     };
     bool spannable(const Insn& i) const;
-    void find_spans(const RegionBlock& b);
+    u32 next_in_place(u32 n) const;
     i64 span_offset(const Entry& e) const;
     unsigned memory_operand(const Insn& i, bool& write) const;
     const Span* span_of(i64 offset, unsigned size, bool write) const;
@@ -289,15 +328,8 @@ class Translator {
 
     // --- families; false: not theirs, the interpreter executes it ---
     bool emit_alu(const Insn& i);
-    struct AluForm {
-        unsigned op = 0;  // as in the opcodes: ADD OR ADC SBB AND SUB XOR CMP
-        bool test = false, writes = false;
-        bool accumulator = false, immediate = false, to_reg = false;
-        unsigned rm = 0, to = 0, from = 0;  // guest registers, if they are no memory operand
-    };
     static bool is_alu(Op op) { return (op >= Op::ADD && op <= Op::CMP) || op == Op::TEST; }
-    static AluForm alu_form(const Insn& i);
-    static FlagRecipe recipe_of(const Insn& i, const AluForm& form);
+    static FlagRecipe recipe_of(const Insn& i);
     bool emit_unary(const Insn& i);
     bool emit_move(const Insn& i);
     bool emit_extend(const Insn& i);
@@ -369,11 +401,9 @@ class Translator {
     bool newly_checked_ = false;  // by the current instruction
     i32 sp_offset_ = 0;           // of the stack pointer
     X87Pointers pointers_;
-    bool spanning_ = false;           // accesses through the same registers are checked together
-    std::vector<u16> next_in_place_;  // by instruction: see find_spans()
+    bool spanning_ = false;  // accesses through the same registers are checked together
     std::array<Span, 4> spans_{};
     InRax in_rax_{};
-    bool keeps_rax_ = false;  // the current instruction
     u32 spans_known_ = 0;
     u32 spans_end_ = 0;        // the farthest `last`
     u32 attend_at_ = ~u32{0};  // behind this instruction events are looked for
