@@ -67,8 +67,11 @@ void Core::update_mode(Changed which) {
     shortcuts_code64_ = code64;
     shortcuts_descriptors_ = mode.descriptors();
     if (same_rules && which == Changed::stack_and_code) {
-        refresh_shortcut(static_cast<unsigned>(Seg::cs));
-        refresh_shortcut(static_cast<unsigned>(Seg::ss));
+        // A program's and its kernel's differ in DPL, which is none of a shortcut's business.
+        for (const Seg s : {Seg::cs, Seg::ss}) {
+            const unsigned n = static_cast<unsigned>(s);
+            if (!state.segs[n].same_but_for_dpl(shortcut_made_from_[n])) refresh_shortcut(n);
+        }
     } else {
         for (unsigned n = 0; n < 6; ++n) refresh_shortcut(n);
     }
@@ -117,6 +120,7 @@ void Core::refresh_shortcut(unsigned n) {
     const bool check_each = alignment_checks_ || data_breakpoints_;
     const SegmentRegister& r = state.segs[n];
     SegShortcut& c = shortcuts_[n];
+    shortcut_made_from_[n] = r;
     const bool has_base =
         !code64 || n == static_cast<unsigned>(Seg::fs) || n == static_cast<unsigned>(Seg::gs);
     c.base = has_base ? r.base : 0;

@@ -329,6 +329,7 @@ class Core {
     void check_data_breakpoints(u64 linear, unsigned size, Access access);
 
     std::array<SegShortcut, 8> shortcuts_;
+    std::array<SegmentRegister, 6> shortcut_made_from_{};
     u64 linear_mask_ = 0xFFFFFFFF;
     u64 linear_ = 0;
     bool data_breakpoints_ = false;

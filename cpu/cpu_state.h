@@ -35,6 +35,11 @@ struct SegmentRegister {
     bool readable_or_writable() const { return attributes & 2; }
     unsigned rpl() const { return selector & 3; }
 
+    // As far as what may be accessed, and where.
+    bool same_but_for_dpl(const SegmentRegister& r) const {
+        return base == r.base && limit == r.limit && ((attributes ^ r.attributes) & ~0x60) == 0;
+    }
+
     void visit(Archive& ar) { ar.all(selector, attributes, limit, base); }
     bool operator==(const SegmentRegister&) const = default;
 };

@@ -64,7 +64,6 @@ bool CodeSpaces::alike(TlbContext& c, const CodeSpace& s) {
 }
 
 void CodeSpaces::join(TlbContext& c) {
-    if (c.code != nullptr) return;
     if (!(c.key.bits & TlbContext::Key::kPaging) || c.key.user()) {
         c.own_code.epoch = 0;
         c.code = &c.own_code;

@@ -64,7 +64,7 @@ class CodeSpaces {
                const std::vector<std::unique_ptr<TlbContext>>& contexts)
         : map_(map), tracker_(tracker), contexts_(contexts) {}
 
-    // Gives the context a space if it has none.
+    // Gives a space to a context that has none.
     void join(TlbContext& c);
     // Code of that page, which the context has in its execute table or has noted before, is relied on.
     void note(TlbContext& c, u64 linear);

@@ -122,8 +122,11 @@ struct Mmu::Impl {
 
     TlbContext& context(Privilege privilege) {
         const Privilege p = effective(privilege);
-        TlbContext*& known = by_privilege[static_cast<unsigned>(p)];
-        if (known) return *known;
+        TlbContext* const known = by_privilege[static_cast<unsigned>(p)];
+        return known != nullptr ? *known : find_context(p);
+    }
+
+    [[gnu::noinline]] TlbContext& find_context(Privilege p) {
         const TlbContext::Key wanted = key(p);
         TlbContext* found = nullptr;
         TlbContext* oldest = nullptr;
@@ -146,7 +149,7 @@ struct Mmu::Impl {
             found->space = space();
         }
         found->last_used = ++clock;
-        return *(known = found);
+        return *(by_privilege[static_cast<unsigned>(p)] = found);
     }
 
     // For instruction fetches EFLAGS.AC makes no difference.
@@ -171,7 +174,7 @@ struct Mmu::Impl {
     }
 
     void take_epoch() {
-        code_spaces.join(*current_code);
+        if (current_code->code == nullptr) code_spaces.join(*current_code);
         CodeSpace& code = *current_code->code;
         if (code.epoch == 0) {
             code.epoch = ++epochs;
