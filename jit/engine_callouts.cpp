@@ -145,7 +145,7 @@ u8* JitEngine::watched_target(u64 linear, u64 length) {
     const Translation t = core_.mmu.translate(linear, Access::write, core_.mmu.privilege());
     const PhysicalAddress frame = t.address & ~kPageMask;
     const u8 flags = memory_.flags(frame);
-    if (!t.ok || flags == 0 || (flags & ~(kCode | frame_flag::page_table)) != 0) return nullptr;
+    if (!t.ok || flags == 0 || (flags & ~kCode) != 0) return nullptr;
     u8* const page = memory_.write_target(frame).host;
     if (page == nullptr) return nullptr;
     if (flags & kCode) {
