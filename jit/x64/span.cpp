@@ -204,7 +204,7 @@ void Translator::emit_span_stub(const Stub& s) {
     e_.rr(plain(0xF7), 0, RCX);  // TEST ECX, page
     e_.imm32(kPageSize);
     e_.jcc(kNE, apart);
-    call_with_site(s.site, site.write ? thunks_.write_miss : thunks_.read_miss, e_.offset_of(s.resume));
+    call_with_site(s.site, thunks_.miss, e_.offset_of(s.resume));
     e_.bind(apart);
     e_.lea(kBudget, at(kBudget, static_cast<i32>(site.given_back)));
     link_to(site.rip, true);
