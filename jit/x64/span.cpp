@@ -153,6 +153,7 @@ Mem Translator::span_slot(const Span& s) const {
 // Like access(), which asks for it. False: the access is to be looked up by itself.
 bool Translator::access_in_span(const Insn& i, unsigned size, bool write, bool flags_stay, bool aligned,
                                 Mem& host) {
+    if (!spannable(i)) return false;
     const i64 offset = span_offset(*entry_);
     if (const Span* s = span_of(offset, size, write); s != nullptr) {
         const bool check = aligned && (s->alignment < size || (offset - s->first) % size != 0);
