@@ -114,9 +114,8 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     Region* make(std::unique_ptr<Region> region);
     bool make_room();
     bool enter(const Found& f);
-    // Where a store goes that those who watch the page, code or page tables, know of or need not know of. The
-    // store has to follow. Null: not that simple.
-    u8* watched_target(u64 linear, u64 length);
+    // Where a store goes that hits no code, if code is all that protects the page.
+    u8* beside_code(u64 linear, u64 length);
     // Could a store of `length` bytes there change what was translated or predecoded?
     bool near_code(PhysicalAddress address, u64 length) const;
     // The host address of code at `rip` if it is mapped and in RAM; never faults.

@@ -91,7 +91,7 @@ x64::Outcome JitEngine::miss(const CallSite& site, u64 linear) {
         // Walking may have set accessed bits, and what observes that table may want a look.
         u8* host = site.write ? mmu.fast_write(linear, site.size)
                               : const_cast<u8*>(mmu.fast_read(linear, site.size));
-        if (host == nullptr && site.write) host = watched_target(linear, site.size);
+        if (host == nullptr && site.write) host = beside_code(linear, site.size);
         const bool same =
             epoch_seen_ == mmu.code_epoch() && (!site.relies || stack_page == mmu.stack_page_changes());
         if (host != nullptr && !core_.attention && same)
@@ -140,29 +140,22 @@ x64::Outcome JitEngine::stack_range(const CallSite& site, u64 linear) {
     return elsewhere(site);
 }
 
-u8* JitEngine::watched_target(u64 linear, u64 length) {
+u8* JitEngine::beside_code(u64 linear, u64 length) {
     constexpr u8 kCode = frame_flag::code | frame_flag::translated;
     const Translation t = core_.mmu.translate(linear, Access::write, core_.mmu.privilege());
     const PhysicalAddress frame = t.address & ~kPageMask;
     const u8 flags = memory_.flags(frame);
-    if (!t.ok || flags == 0 || (flags & ~kCode) != 0) return nullptr;
-    u8* const page = memory_.write_target(frame).host;
-    if (page == nullptr) return nullptr;
-    if (flags & kCode) {
-        if (near_code(t.address, length)) return nullptr;
-        // Code that nobody runs any more must not slow the page's next use down: what is still alive comes
-        // back.
-        Page& known = pages_[frame];
-        if (++known.beside > known.beside_limit) {
-            known.beside = 0;
-            known.beside_limit *= 16;
-            memory_.notify_written(frame, kPageSize);
-            return nullptr;
-        }
+    if (!t.ok || flags == 0 || (flags & ~kCode) != 0 || near_code(t.address, length)) return nullptr;
+    // Code that nobody runs any more must not slow the page's next use down: what is still alive comes back.
+    Page& known = pages_[frame];
+    if (++known.beside > known.beside_limit) {
+        known.beside = 0;
+        known.beside_limit *= 16;
+        memory_.notify_written(frame, kPageSize);
+        return nullptr;
     }
-    // What came from a table's entry is dropped whatever is written there, so that may as well come first.
-    if (flags & frame_flag::page_table) memory_.notify_written(t.address, length);
-    return page + (t.address & kPageMask);
+    u8* page = memory_.write_target(frame).host;
+    return page == nullptr ? nullptr : page + (t.address & kPageMask);
 }
 
 void JitEngine::execute(const CallSite& site) {
