@@ -46,8 +46,7 @@ inline constexpr u8 translated = 16;  // host code was made from it
 class FrameObserver {
   public:
     virtual ~FrameObserver() = default;
-    // `address` .. + `length` lies within one frame. Called after the bytes have changed; of page
-    // tables perhaps just before, as what came from them is dropped whatever they become.
+    // `address` .. + `length` lies within one frame. Called after the bytes have changed.
     virtual void frame_written(PhysicalAddress address, u64 length) = 0;
 };
 

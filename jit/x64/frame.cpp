@@ -163,6 +163,7 @@ bool Translator::emit_insns(u32 from, u32 to) {
             write_pointers();
             attend_behind();
         }
+        if (e_.full()) return true;
     }
     return ended;
 }
@@ -260,8 +261,7 @@ Translator::Stub& Translator::new_stub(Stub::Kind kind, u32 site) {
     Stub& s = new_stub(kind);
     s.site = site;
     s.before = flags_;
-    s.pointers.last = pointers_.last;
-    if (pointers_.last != nullptr) s.pointers = pointers_;
+    s.pointers = pointers_;
     return s;
 }
 

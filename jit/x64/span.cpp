@@ -183,13 +183,15 @@ bool Translator::access_in_span(const Insn& i, unsigned size, bool write, bool f
         s->first = offset;
     }
     look_up(static_cast<unsigned>(s->length), s->write, Stub::span);
+    e_.store(span_slot(*s), RAX);
+    left_in_rax(InRax::span, static_cast<u8>(s - spans_.data()));
+    host = at(RAX, inside);
+    // Without room there is no call site, and no region.
+    if (e_.full()) return true;
     CallSite& site = sites_.back();
     site.span = true;
     site.span_writes = write;
     site.span_at = inside;
-    e_.store(span_slot(*s), RAX);
-    left_in_rax(InRax::span, static_cast<u8>(s - spans_.data()));
-    host = at(RAX, inside);
     return true;
 }
 
