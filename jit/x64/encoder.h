@@ -190,7 +190,7 @@ class Encoder {
     void rorx(Reg to, Reg from, u8 count, bool wide);
 
     void jmp(Label l);
-    void jmp(u32 offset);  // to what is written already
+    void jmp(u32 to);  // an offset: to what is written already
     void jcc(unsigned cond, Label l);
     void call(Label l);
     void lea_label(Reg to, Label l);
