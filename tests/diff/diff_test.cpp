@@ -16,6 +16,7 @@
 #include "diff/compare.h"
 #include "diff/generate.h"
 #include "diff/guest.h"
+#include "diff/host_limits.h"
 #include "diff/native.h"
 
 namespace mynah::test {
@@ -88,8 +89,8 @@ void run_family(Family family, Mode mode) {
     const u8 code_size = code_size_of(mode);
     NativeCpu native;
     if (!native.usable()) GTEST_SKIP() << "the windows' addresses are taken";
-    if ((mode == Mode::addresses16 || mode == Mode::bits16) && !native.has_segments())
-        GTEST_SKIP() << "no segments of our own";
+    const HostLimits limits(native);
+    if (!limits.runs(mode)) GTEST_SKIP() << "not on this host:" << limits.describe();
     GuestCpu guest;
     const char* only = std::getenv("MYNAH_ROW");
     const unsigned wanted = executions_per_row();
@@ -98,7 +99,7 @@ void run_family(Family family, Mode mode) {
     for (const InsnRow& row : insn_table()) {
         if (family_of(row) != family || !comparable(row) || !exists_in(row, code_size)) continue;
         if (only != nullptr && row.mnemonic.find(only) == std::string_view::npos) continue;
-        if (!NativeCpu::has(row.feature)) {
+        if (!NativeCpu::has(row.feature) || !limits.shows(row)) {
             absent += fmt::format(" {}", row.mnemonic);
             continue;
         }
@@ -108,7 +109,7 @@ void run_family(Family family, Mode mode) {
         unsigned done = 0, wrong = 0;
         for (unsigned tries = 0; done < wanted && tries < 20 * wanted && wrong < 3; ++tries) {
             Case c;
-            if (!generate(row, mode, random, c)) continue;
+            if (!generate(row, mode, random, c) || !limits.enters(c.state)) continue;
             std::memcpy(reinterpret_cast<void*>(c.state.code_address()), c.encoding.bytes.data(),
                         c.encoding.length);
             guest.write_code(c.state.code_address(), c.encoding.span());
@@ -154,6 +155,8 @@ void run_family(Family family, Mode mode) {
     fmt::print("{} executions of {} rows, {} of each; {} ended in a fault; {} differences in {} rows\n",
                executed, rows, wanted, faults, failed, failed_rows);
     if (!absent.empty()) fmt::print("executions left out, not on this host:{}\n", absent);
+    const std::string missing = limits.describe();
+    if (!missing.empty()) fmt::print("this host does not have:{}\n", missing);
 }
 
 // What the other tests here do not execute, and why.

@@ -15,6 +15,7 @@
 #include "diff/compare.h"
 #include "diff/generate.h"
 #include "diff/guest.h"
+#include "diff/host_limits.h"
 #include "diff/native.h"
 
 namespace mynah::test {
@@ -104,14 +105,15 @@ std::vector<const InsnRow*> rows_for(u8 code_size) {
     return rows;
 }
 
-std::vector<Piece> make(const std::vector<const InsnRow*>& rows, Mode mode, Random& random,
-                        UserState& start) {
+std::vector<Piece> make(const std::vector<const InsnRow*>& rows, const HostLimits& limits, Mode mode,
+                        Random& random, UserState& start) {
     std::vector<Piece> pieces;
     const u8 code_size = code_size_of(mode);
     bool first = true;
     for (unsigned tries = 0; tries < 400 && pieces.size() < kLength; ++tries) {
         Piece p;
-        if (!generate(*rows[random.below(static_cast<u32>(rows.size()))], mode, random, p.c) || !fits(p.c))
+        if (!generate(*rows[random.below(static_cast<u32>(rows.size()))], mode, random, p.c) || !fits(p.c) ||
+            !limits.enters(p.c.state))
             continue;
         if (first) start = p.c.state;
         first = false;
@@ -143,6 +145,8 @@ std::string exact(const Outcome& stepped, const Outcome& whole) {
 void run_sequences(Mode mode) {
     NativeCpu native;
     if (!native.usable()) GTEST_SKIP() << "the windows' addresses are taken";
+    const HostLimits limits(native);
+    if (!limits.runs(mode)) GTEST_SKIP() << "not on this host:" << limits.describe();
     GuestCpu guest, translated("max", Engine::jit);
     const u8 code_size = code_size_of(mode);
     const auto rows = rows_for(code_size);
@@ -157,7 +161,7 @@ void run_sequences(Mode mode) {
             std::memcpy(translated.data().data(), native.data().data(), kDataSize);
         }
         UserState start;
-        std::vector<Piece> pieces = make(rows, mode, random, start);
+        std::vector<Piece> pieces = make(rows, limits, mode, random, start);
         start.rip = kCode + random.below(kPageSize);
         start.repeats = false;
         std::vector<u8> code;
@@ -170,7 +174,10 @@ void run_sequences(Mode mode) {
         std::string difference;
         Outcome ours;
         UserState s = start;
+        bool enters = true;
         for (Piece& p : pieces) {
+            enters = limits.enters(s);
+            if (!enters) break;
             p.c.state = s;
             const Outcome host = native.run(s);
             ours = guest.run(s);
@@ -180,6 +187,10 @@ void run_sequences(Mode mode) {
                 difference = "memory differs from the host's";
             if (!difference.empty() || ours.vector >= 0) break;
             s = ours.state;
+        }
+        if (!enters) {
+            std::memcpy(translated.data().data(), guest.data().data(), kDataSize);
+            continue;
         }
         faults += ours.vector >= 0;
         if (difference.empty()) {

@@ -33,6 +33,13 @@ bool make_segment(u16 selector, u64 base, u64 size, bool big, bool code) {
     return syscall(SYS_modify_ldt, 0x11, &d, sizeof d) == 0;  // 1 would clear AVL
 }
 
+bool has_descriptor(u16 selector) {
+    u32 rights = 0;
+    bool found = false;
+    asm("lar %2, %0" : "+r"(rights), "=@ccz"(found) : "r"(u32{selector}));
+    return found;
+}
+
 void load_data_segments(u16 s) {
     asm volatile("mov %0, %%ds; mov %0, %%es" : : "r"(static_cast<u32>(s)));
 }
@@ -189,6 +196,9 @@ NativeCpu::NativeCpu() {
     segments_ = make_segment(kLocalData32, kData, kDataSize, true, false) &&
                 make_segment(kLocalData16, kData, kDataSize, false, false) &&
                 make_segment(kLocalCode16, kCode, kCodeSize, false, true);
+    // The processor may have another table than the one that was written.
+    for (const u16 s : {kCode32, kFlatData, kCode64, kLocalData32, kLocalData16, kLocalCode16})
+        segments_ = segments_ && has_descriptor(s);
 }
 
 NativeCpu::~NativeCpu() {

@@ -17,7 +17,7 @@ class NativeCpu {
     NativeCpu& operator=(const NativeCpu&) = delete;
     // False: the addresses could not be had.
     bool usable() const { return usable_; }
-    // Segments for 16-bit code and 16-bit addresses could be had.
+    // Linux's descriptors are there, and segments for 16-bit code and 16-bit addresses could be had.
     bool has_segments() const { return segments_; }
     // Does the host's processor have it, and does its kernel let user mode use it?
     static bool has(Feature feature);
