@@ -30,9 +30,13 @@ void set_state_base(const void* base) {
     static const bool direct = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0;
     if (direct) {
         asm volatile("wrgsbase %0" : : "r"(base) : "memory");
-    } else {
-        syscall(SYS_arch_prctl, ARCH_SET_GS, base);
+        return;
     }
+    // The kernel's way may take as long as thousands of translated instructions.
+    static thread_local const void* of_this_thread = nullptr;
+    if (of_this_thread == base) return;
+    syscall(SYS_arch_prctl, ARCH_SET_GS, base);
+    of_this_thread = base;
 }
 
 }  // namespace mynah::x64

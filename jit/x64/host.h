@@ -9,7 +9,7 @@ namespace mynah::x64 {
 bool host_supported();
 // AES-NI and PCLMULQDQ.
 bool host_has_aes();
-// GS points at `base` for this thread from now on (glibc does not use it).
+// GS points at `base` for this thread from now on (glibc does not use it). Nobody else may change it.
 void set_state_base(const void* base);
 
 }  // namespace mynah::x64

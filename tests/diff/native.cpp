@@ -62,6 +62,7 @@ struct Session {
     std::array<u8, 4096> extended{};
     size_t extended_size = 0;
     u64 fs_base = 0;     // the C library's
+    u64 gs_base = 0;     // the translator's
     bool upper = false;  // the processor has AVX
 };
 Session session;
@@ -120,7 +121,7 @@ MYNAH_NO_TLS void take_segments(const gregset_t& g, UserState& s) {
         segment_base(ARCH_GET_GS, reinterpret_cast<u64>(&s.gs_base));
     }
     segment_base(ARCH_SET_FS, session.fs_base);
-    segment_base(ARCH_SET_GS, 0);
+    segment_base(ARCH_SET_GS, session.gs_base);
     load_data_segments(kFlatData);
     const u64 packed = static_cast<u64>(g[REG_CSGSFS]);
     s.selectors = {es, static_cast<u16>(packed), static_cast<u16>(packed >> 48), ds, fs, gs};
@@ -302,6 +303,7 @@ Outcome NativeCpu::run(const UserState& in) {
     session.in = &in;
     session.out = &out;
     session.active = false;
+    segment_base(ARCH_GET_GS, reinterpret_cast<u64>(&session.gs_base));
     std::raise(SIGUSR2);
     // The way back from a signal leaves NT and ID as POPF or IRET made them.
     constexpr u64 kLeft = u64{1} << 14 | u64{1} << 21;
