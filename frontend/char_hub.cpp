@@ -61,9 +61,12 @@ CharHub::~CharHub() {
     flush();
 }
 
-bool CharHub::poll() {
+void CharHub::poll() {
     for (const auto& s : streams_) s->poll();
     if (mux_) mux_->poll();
+}
+
+bool CharHub::input_waiting() const {
     const auto waiting = [](CharBackend* c) { return c != nullptr && c->input_waiting(); };
     return std::any_of(serials_.begin(), serials_.end(), waiting) || waiting(monitor_);
 }

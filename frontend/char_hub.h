@@ -40,8 +40,10 @@ class CharHub {
     // What is typed to the monitor must be echoed: its stream is a raw terminal or a socket.
     bool monitor_echo() const { return monitor_echo_; }
 
-    // Moves bytes between host and queues; never waits. True: some backend has input.
-    bool poll();
+    // Moves bytes between host and queues; never waits.
+    void poll();
+    // Some backend has input.
+    bool input_waiting() const;
     // Sleeps until input may have come, a signal or the end of the time.
     void wait(u64 nanoseconds) const;
     // False while a "server,wait" socket has no peer yet.

@@ -15,6 +15,9 @@ namespace {
 
 // How long a stopped or idle machine sleeps at most before it looks at signals.
 constexpr Nanoseconds kLongestWait = 100'000'000;
+// How long a running machine lets bytes lie on the host. A slice takes less, and asking the host's kernel may
+// take as long as a tenth of one.
+constexpr u64 kPollEvery = 500'000;
 
 u64 monotonic_nanoseconds() {
     const auto t = std::chrono::steady_clock::now().time_since_epoch();
@@ -64,10 +67,13 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
 }
 
 void Session::take_input() {
-    const bool input = hub_->poll();
+    if (const u64 now = monotonic_nanoseconds(); now >= next_poll_) {
+        next_poll_ = now + kPollEvery;
+        hub_->poll();
+    }
     if (console_ && std::exchange(greeted_, hub_->monitor_visits()) != hub_->monitor_visits())
         console_->start(hub_->monitor_is_shared());
-    if (!input) return;
+    if (!hub_->input_waiting()) return;
     if (console_) console_->poll();
     const auto& serials = hub_->serials();
     for (unsigned i = 0; i < serials.size(); ++i) {
@@ -78,6 +84,7 @@ void Session::take_input() {
 void Session::idle(Nanoseconds time) {
     const Nanoseconds wait = std::min(time, kLongestWait);
     hub_->wait(wait);
+    next_poll_ = 0;
     // Under the deterministic clock sleeping moves no guest time: when nothing came, the next slice skips
     // ahead.
     skip_next_ = wait == time;

@@ -33,6 +33,7 @@ class Session {
     bool skip_next_ = false;
     bool quit_ = false;
     unsigned greeted_ = 0;  // of the monitor's visits
+    u64 next_poll_ = 0;     // of the hub, in host nanoseconds
 };
 
 }  // namespace mynah
