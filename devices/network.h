@@ -8,14 +8,15 @@
 
 namespace mynah {
 
-// The host's end of a network cable. Frames are Ethernet's from the destination's address to the payload's end:
-// no preamble, no FCS, and not padded to 60 bytes. Implementations live in frontend/.
+// The host's end of a network cable. Frames are Ethernet's from the destination's address to the payload's
+// end: no preamble, no FCS, and not padded to 60 bytes. Implementations live in frontend/.
 class NetBackend {
   public:
     virtual ~NetBackend() = default;
     // From the guest; copied before it returns. Never blocks: what cannot be taken is lost, as on a cable.
     virtual void send(std::span<const u8> frame) = 0;
-    // Moves the next frame for the guest into `frame`; false: none waits. What the adapter does not take waits.
+    // Moves the next frame for the guest into `frame`; false: none waits. What the adapter does not take
+    // waits.
     virtual bool receive(std::vector<u8>& frame) = 0;
 };
 

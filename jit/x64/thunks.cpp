@@ -288,16 +288,36 @@ class Generator {
     void emit_save_vectors() {
         for (unsigned n = 0; n < 16; ++n)
             e_.vex_rm({.byte = 0x11, .map = 1}, n, 0, in_state(s_.vec + static_cast<i32>(32 * n)), true);
-        e_.byte(0xC5);  // VZEROUPPER: the compiler's code is not VEX-encoded throughout
-        e_.byte(0xF8);
-        e_.byte(0x77);
+        emit_vzeroupper();  // the compiler's code is not VEX-encoded throughout
         e_.rm({.byte = 0xAE, .map = 1}, 3, in_state(s_.mxcsr));
         e_.rm({.byte = 0xAE, .map = 1}, 2, in_state(s_.host_mxcsr));
         e_.ret();
     }
+    void emit_vzeroupper() {
+        e_.byte(0xC5);
+        e_.byte(0xF8);
+        e_.byte(0x77);
+    }
+    // Upper halves are mostly zero, and processors have to be told: after a load of 256 bits, or while any
+    // upper half is in use, SSE instructions wait for the register whose upper half they keep.
     void emit_load_vectors() {
-        for (unsigned n = 0; n < 16; ++n)
-            e_.vex_rm({.byte = 0x10, .map = 1}, n, 0, in_state(s_.vec + static_cast<i32>(32 * n)), true);
+        constexpr Opcode kVmovups{.byte = 0x10, .map = 1}, kVorps{.byte = 0x56, .map = 1},
+            kVptest{.byte = 0x17, .map = 2, .prefix = 0x66};
+        const auto vector = [this](unsigned n) { return in_state(s_.vec + static_cast<i32>(32 * n)); };
+        const auto upper = [this](unsigned n) { return in_state(s_.vec + static_cast<i32>(32 * n + 16)); };
+        const Label in_use = e_.label(), loaded = e_.label();
+        e_.vex_rm(kVmovups, 0, 0, upper(0));
+        e_.vex_rm(kVmovups, 1, 0, upper(1));
+        for (unsigned n = 2; n < 16; ++n) e_.vex_rm(kVorps, n & 1, n & 1, upper(n));
+        e_.vex_rr(kVorps, 0, 0, 1);
+        e_.vex_rr(kVptest, 0, 0, 0);
+        e_.jcc(kNE, in_use);
+        emit_vzeroupper();
+        for (unsigned n = 0; n < 16; ++n) e_.vex_rm(kVmovups, n, 0, vector(n));
+        e_.jmp(loaded);
+        e_.bind(in_use);
+        for (unsigned n = 0; n < 16; ++n) e_.vex_rm(kVmovups, n, 0, vector(n), true);
+        e_.bind(loaded);
         e_.rm({.byte = 0xAE, .map = 1}, 2, in_state(s_.mxcsr));
         e_.store_imm32(in_state(s_.vectors_loaded), 1, false);
         e_.ret();
