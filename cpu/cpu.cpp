@@ -90,8 +90,8 @@ void Cpu::init() {
     state_changed();
 }
 
-Exit Cpu::run(u64 budget) {
-    return impl_->interpreter.run(budget);
+Exit Cpu::run(u64 budget, u64 slack) {
+    return impl_->interpreter.run(budget, slack);
 }
 
 u64 Cpu::instructions() const {

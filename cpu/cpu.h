@@ -43,8 +43,10 @@ class Cpu {
     void reset();
     void init();
 
-    // Executes at most `budget` instructions (each REP iteration is one) and delivers what is pending.
-    Exit run(u64 budget);
+    // Executes at most `budget` instructions (each REP iteration is one) and delivers what is pending. May
+    // end up to `slack` instructions earlier (less than `budget`), where the engine stops by itself: going on
+    // from there costs less.
+    Exit run(u64 budget, u64 slack = 0);
     // Instructions retired since power-on, exact also inside a device access.
     u64 instructions() const;
     // Shortens the running slice so that it ends no later than `instructions` in all; for CpuHost callbacks.

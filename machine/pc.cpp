@@ -109,8 +109,8 @@ void Pc::signal(const std::function<void(Cpu&)>& what) {
         what(*cpu_);
 }
 
-Exit Pc::run_cpu(u64 budget) {
-    if (!lockstep_) return cpu_->run(budget);
+Exit Pc::run_cpu(u64 budget, u64 slack) {
+    if (!lockstep_) return cpu_->run(budget, slack);
     const Exit exit = lockstep_->run(budget);
     if (lockstep_->diverged()) {
         log_.write(lockstep_->report());

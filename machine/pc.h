@@ -94,7 +94,7 @@ class Pc final : public CpuHost, private ApicBus {
 
     // Whatever a device does to the processor goes through here, so that -accel verify can repeat it.
     void signal(const std::function<void(Cpu&)>& what);
-    Exit run_cpu(u64 budget);
+    Exit run_cpu(u64 budget, u64 slack);
 
     std::unique_ptr<PhysicalMap> memory_;
     std::unique_ptr<Lockstep> lockstep_;  // -accel verify

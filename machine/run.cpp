@@ -9,6 +9,8 @@ namespace {
 
 // Instructions between two looks at the host. A fraction of a millisecond.
 constexpr u64 kSlice = 100'000;
+// So much earlier a slice may end: more than translated code runs between two looks at its budget.
+constexpr u64 kSlack = 512;
 
 }  // namespace
 
@@ -49,7 +51,8 @@ Nanoseconds Pc::run(u64 stop_at, bool may_skip_idle) {
     if (deterministic_) limit = std::min(limit, deterministic_->instructions_at(queue_.next_deadline()));
     if (limit <= begin) return begin >= stop_at ? EventQueue::kNever : 0;
 
-    const Exit exit = run_cpu(limit - begin);
+    // Nothing waits for the exact end of a full slice.
+    const Exit exit = run_cpu(limit - begin, limit - begin == kSlice ? kSlack : 0);
     if (lockstep_ && lockstep_->diverged()) return 0;
     switch (exit) {
         case Exit::budget:

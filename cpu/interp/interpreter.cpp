@@ -44,9 +44,10 @@ bool Interpreter::wakeable() const {
     return (s.activity == Activity::mwait_masked || (s.eflags & eflags::intr)) && interrupt_pending(core_);
 }
 
-Exit Interpreter::run(u64 budget) {
+Exit Interpreter::run(u64 budget, u64 slack) {
     Core& c = core_;
     c.stop_at = c.retired + budget;
+    const u64 enough = c.stop_at - slack;
     c.attention = true;
     for (;;) {
         if (c.faulted) {
@@ -58,7 +59,7 @@ Exit Interpreter::run(u64 budget) {
             if (const auto exit = attend()) return *exit;
             if (c.faulted) continue;
         }
-        if (c.retired >= c.stop_at) return Exit::budget;
+        if (c.retired >= std::min(c.stop_at, enough)) return Exit::budget;
         if (careful_) {
             step_one();
         } else {

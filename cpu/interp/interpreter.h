@@ -15,7 +15,7 @@ class Interpreter {
   public:
     Interpreter(Core& core, PhysicalMap& memory);
 
-    Exit run(u64 budget);
+    Exit run(u64 budget, u64 slack);
     void request_exit();
     bool exit_requested() const { return core_.exit_requested; }
     // Would an event wake the halted processor now?

@@ -30,7 +30,8 @@ bool Translator::translate(Region& region, const ModeBits& mode) {
     for (size_t n = 0; n < loops_.size() && !e_.full(); ++n) emit_loop_entry(loops_[n]);
     apart_ = false;
     for (u32 n = 0; n < blocks && !e_.full(); ++n) {
-        if (region.blocks[n].external) emit_external_entry(n);
+        // Where it may have been left for want of budget it is entered again.
+        if (region.blocks[n].external || region.blocks[n].poll) emit_external_entry(n);
     }
     // Stubs may make new ones.
     for (u32 n = 0; n < stubs_.size() && !e_.full(); ++n) {
@@ -57,7 +58,7 @@ void Translator::plan_blocks() {
     for (BlockPlan& p : plan_) p.label.id = label++;
     size_t entries = 0;
     for (const RegionBlock& b : blocks) {
-        entries += b.external;
+        entries += b.external || b.poll;
         if (b.next != kNoBlock) ++plan[b.next].edges;
         if (b.taken == kNoBlock) continue;
         ++plan[b.taken].edges;

@@ -68,6 +68,20 @@ TEST_F(Interpreter, RunsExactlyTheBudget) {
     EXPECT_EQ(box.cpu->instructions(), total + 1'000'003);
 }
 
+TEST_F(Interpreter, EndsInTheSlackWhereThatIsCheaper) {
+    // l: inc eax; inc ebx; inc ecx; jmp l
+    box.write(kCode, {0x40, 0x43, 0x41, 0xEB, 0xFB});
+    for (unsigned n = 0; n < 20; ++n) {
+        const u64 before = box.cpu->instructions();
+        EXPECT_EQ(box.cpu->run(20'001, 512), Exit::budget);
+        const u64 ran = box.cpu->instructions() - before;
+        EXPECT_LE(ran, 20'001u);
+        EXPECT_GE(ran, 20'001u - 512);
+        EXPECT_EQ(box.state().rip, kCode);
+    }
+    EXPECT_EQ(reg(rax), box.cpu->instructions() / 4);
+}
+
 TEST_F(Interpreter, EachRepeatIsAnInstruction) {
     // rep stosb; hlt
     box.write(kCode, {0xF3, 0xAA, 0xF4});
