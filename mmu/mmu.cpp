@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kMaxContexts = 48;
 constexpr u32 kNoSpace = 0x80000000;  // of contexts without paging
 constexpr u32 kForgotten = ~u32{0};   // TlbContext::Key::bits of a context that is free
-constexpr unsigned kNearRoot = 30;    // level of entries that map 1 GiB and more
+constexpr unsigned kNearRoot = 22;    // level of entries that map 4 MiB and more
 constexpr u64 kProtected = 1;         // in a slow write entry: because of the frame's flags
 
 // Where in the write tables a frame may be: up to four slots of 14 bits, the count (5: anywhere) above them.

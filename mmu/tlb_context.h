@@ -82,7 +82,10 @@ struct TlbContext {
     // go have nothing cached any more.
     struct Population {
         std::array<u16, 512> by_area{};
-        u16& at(u64 page, unsigned shift) { return by_area[page >> shift & (by_area.size() - 1)]; }
+        // Kernels map low memory a multiple of 1 GiB above what programs use: not by the lowest bits.
+        u16& at(u64 page, unsigned shift) {
+            return by_area[static_cast<u32>((page >> shift) * 0x9E3779B1) >> (32 - 9)];
+        }
     };
     static constexpr std::array<u8, 3> kAreaShifts{21, 30, 39};
     void count(u64 page, int by) {

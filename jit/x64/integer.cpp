@@ -136,7 +136,13 @@ bool Translator::emit_high_byte(const Insn& i) {
         if (writes) e_.mov(home(guest(to)), RCX);
     };
     if (i.memory()) {
-        const Mem operand = access(i, 1, writes && !to_reg);
+        Mem operand = access(i, 1, writes && !to_reg);
+        if (operand.index != kNoReg) {
+            // The stack pointer's home, for which REX would be needed.
+            e_.lea(RAX, operand);
+            rax_lost();
+            operand = at(RAX);
+        }
         e_.mov(RCX, home(guest(i.reg)));
         if (i.op == Op::ADC || i.op == Op::SBB) carry_to_host();
         e_.rm(plain(static_cast<u8>(byte | (to_reg ? 2 : 0))), kCh, operand);
