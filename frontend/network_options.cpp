@@ -16,8 +16,7 @@ namespace {
 constexpr std::array<u8, 6> kFirstMac{0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
 // QEMU has names of its own for -nic model= and -device.
-constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {
-    {"e1000-82540em", "e1000"}, {"ne2k_pci", "ne2k_pci"}, {"ne2k_isa", "ne2k_isa"}};
+constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {{"e1000-82540em", "e1000"}};
 
 std::optional<NicModel> find_model(std::string_view name) {
     for (const auto& [other, ours] : kOtherNames) {

@@ -7,6 +7,8 @@
 
 #include "bios/rom.h"
 #include "devices/net/e1000.h"
+#include "devices/net/ne2000.h"
+#include "devices/net/rtl8139.h"
 
 namespace mynah {
 
@@ -16,6 +18,9 @@ constexpr u8 kFirstSlot = 3, kSlots = 32;
 
 constexpr NicModelInfo kModels[] = {
     {NicModel::e1000, "e1000", "Intel 82540EM, gigabit", "pxe-e1000.rom"},
+    {NicModel::rtl8139, "rtl8139", "Realtek RTL8139C+, fast Ethernet", "pxe-rtl8139.rom"},
+    {NicModel::ne2k_pci, "ne2k_pci", "NE2000 on PCI (RTL8029)", "pxe-ne2k_pci.rom"},
+    {NicModel::ne2k_isa, "ne2k_isa", "NE2000 on ISA; iobase=300h, irq=9", ""},
 };
 
 std::string mac_text(const std::array<u8, 6>& mac) {
@@ -47,11 +52,17 @@ void Nics::own(Adapter& adapter, std::unique_ptr<T> made) {
 void Nics::make(Adapter& adapter, std::string name, const Wiring& wiring, NetBackend* network,
                 std::span<const u8> rom) {
     const NicConfig& c = adapter.config;
+    EventQueue& queue = wiring.queue;
     switch (c.model) {
         case NicModel::e1000:
-            return own(adapter, std::make_unique<E1000>(std::move(name), wiring.queue, network, c.mac, rom));
-        default:
-            return;
+            return own(adapter, std::make_unique<E1000>(std::move(name), queue, network, c.mac, rom));
+        case NicModel::rtl8139:
+            return own(adapter, std::make_unique<Rtl8139>(std::move(name), queue, network, c.mac, rom));
+        case NicModel::ne2k_pci:
+            return own(adapter, std::make_unique<Ne2000Pci>(std::move(name), queue, network, c.mac, rom));
+        case NicModel::ne2k_isa:
+            return own(adapter, std::make_unique<Ne2000Isa>(std::move(name), queue, network, c.mac,
+                                                            wiring.irq(c.irq)));
     }
 }
 
