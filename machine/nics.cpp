@@ -17,10 +17,10 @@ namespace {
 constexpr u8 kFirstSlot = 3, kSlots = 32;
 
 constexpr NicModelInfo kModels[] = {
-    {NicModel::e1000, "e1000", "Intel 82540EM, gigabit", "pxe-e1000.rom"},
-    {NicModel::rtl8139, "rtl8139", "Realtek RTL8139C+, fast Ethernet", "pxe-rtl8139.rom"},
-    {NicModel::ne2k_pci, "ne2k_pci", "NE2000 on PCI (RTL8029)", "pxe-ne2k_pci.rom"},
-    {NicModel::ne2k_isa, "ne2k_isa", "NE2000 on ISA; iobase=300h, irq=9", ""},
+    {NicModel::e1000, "e1000", "Intel 82540EM, gigabit", "pxe-e1000.rom", 0x8086, 0x100E},
+    {NicModel::rtl8139, "rtl8139", "Realtek RTL8139C+, fast Ethernet", "pxe-rtl8139.rom", 0x10EC, 0x8139},
+    {NicModel::ne2k_pci, "ne2k_pci", "NE2000 on PCI (RTL8029)", "pxe-ne2k_pci.rom", 0x10EC, 0x8029},
+    {NicModel::ne2k_isa, "ne2k_isa", "NE2000 on ISA; iobase=300h, irq=9", "", 0, 0},
 };
 
 std::string mac_text(const std::array<u8, 6>& mac) {
@@ -76,7 +76,10 @@ Result<std::unique_ptr<Nics>> Nics::create(const std::vector<NicConfig>& configs
             auto found = load_option_rom(config.rom.value_or(std::string(model.rom)), wiring.firmware_path);
             // Its own ROM is an extra; one that was asked for is not.
             if (!found && config.rom) return found.error();
-            if (found) rom = std::move(*found);
+            if (found) {
+                rom = std::move(*found);
+                match_option_rom(rom, model.vendor, model.device);
+            }
         }
         NetBackend* network = index < wiring.networks.size() ? wiring.networks[index] : nullptr;
         Adapter adapter;

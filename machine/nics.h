@@ -24,6 +24,7 @@ struct NicModelInfo {
     std::string_view name;  // as -device and -nic model= have it
     std::string_view what;
     std::string_view rom;  // file name of iPXE's expansion ROM for it; empty: none
+    u16 vendor, device;    // PCI ids
 };
 std::span<const NicModelInfo> nic_models();
 const NicModelInfo& nic_model(NicModel model);

@@ -62,6 +62,9 @@ void Dp8390::update_interrupt() {
 
 void Dp8390::write_command(u8 value) {
     const bool was_sending = command_ & command::transmit;
+    // Neither start nor stop: it goes on as it was, which drivers use to switch pages.
+    constexpr u8 state = command::start | command::stop;
+    if (!(value & state)) value |= command_ & state;
     command_ = value & static_cast<u8>(~command::transmit);
     if (was_sending) command_ |= command::transmit;
     if (value & command::stop) {

@@ -24,7 +24,7 @@ void Ne2000Pci::visit(Archive& ar) {
 }
 
 u64 Ne2000Pci::read(BankId, u64 offset, unsigned width) {
-    return offset < Dp8390::kPorts ? chip_.read(offset, width) : ~u64{0};
+    return offset < Dp8390::kPorts ? chip_.read(offset, width) : (u64{1} << 8 * width) - 1;
 }
 
 void Ne2000Pci::write(BankId, u64 offset, u64 value, unsigned width) {
