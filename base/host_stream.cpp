@@ -150,13 +150,30 @@ std::optional<HostStream> HostListener::accept() {
     return HostStream{fd, fd, true, true};
 }
 
-void host_wait(std::span<const int> fds, u64 nanoseconds) {
+bool host_wait(std::span<HostPoll> polls, u64 nanoseconds) {
+    static constexpr std::pair<u8, short> kEvents[] = {{HostPoll::input, POLLIN},
+                                                       {HostPoll::output, POLLOUT},
+                                                       {HostPoll::urgent, POLLPRI},
+                                                       {HostPoll::error, POLLERR},
+                                                       {HostPoll::hangup, POLLHUP}};
     std::vector<pollfd> polled;
-    for (int fd : fds) {
-        if (fd >= 0) polled.push_back({fd, POLLIN, 0});
+    polled.reserve(polls.size());
+    for (HostPoll& p : polls) {
+        p.came = 0;
+        short events = 0;
+        for (const auto& [ours, theirs] : kEvents) {
+            if (p.wanted & ours) events = static_cast<short>(events | theirs);
+        }
+        polled.push_back({p.fd, events, 0});  // one below 0 is passed over
     }
     const timespec limit = time_of(nanoseconds);
-    ::ppoll(polled.data(), polled.size(), &limit, nullptr);
+    if (::ppoll(polled.data(), polled.size(), &limit, nullptr) <= 0) return false;
+    for (size_t i = 0; i < polls.size(); ++i) {
+        for (const auto& [ours, theirs] : kEvents) {
+            if (polled[i].revents & theirs) polls[i].came = static_cast<u8>(polls[i].came | ours);
+        }
+    }
+    return true;
 }
 
 }  // namespace mynah

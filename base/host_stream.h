@@ -82,7 +82,16 @@ class HostListener {
     std::string path_;
 };
 
-// Sleeps until one of the descriptors has input, a signal comes or the time is over.
-void host_wait(std::span<const int> fds, u64 nanoseconds);
+// A descriptor and what is wanted of it, as a set of events.
+struct HostPoll {
+    static constexpr u8 input = 1, output = 2, urgent = 4, error = 8, hangup = 16;
+    int fd = -1;
+    u8 wanted = input;  // of input, output, urgent; the other two are always told
+    u8 came = 0;
+};
+
+// Sleeps until something that is wanted has come, a signal comes or the time (0: do not sleep) is over.
+// False: nothing came.
+bool host_wait(std::span<HostPoll> polls, u64 nanoseconds);
 
 }  // namespace mynah

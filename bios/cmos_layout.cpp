@@ -34,9 +34,10 @@ DiskGeometry guess_geometry(u64 sectors) {
 Status check_boot_order(std::string_view letters) {
     for (size_t i = 0; i < letters.size(); ++i) {
         if (!boot_code(letters[i])) {
-            return Error{fmt::format(
-                "boot order \"{}\": '{}' is not a boot device; use a (floppy), c (disk), d (CD-ROM)", letters,
-                letters[i])};
+            return Error{
+                fmt::format("boot order \"{}\": '{}' is not a boot device; use a (floppy), c (disk), d "
+                            "(CD-ROM), n (network)",
+                            letters, letters[i])};
         }
         if (letters.find(letters[i], i + 1) != std::string_view::npos) {
             return Error{fmt::format("boot order \"{}\" names '{}' twice", letters, letters[i])};

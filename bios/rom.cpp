@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <numeric>
+
 #include "bios/files.h"
 
 namespace mynah {
@@ -35,6 +37,18 @@ Result<Bytes> make_option_rom(const std::string& name, Bytes data) {
     if (data.size() > 256 * KiB) return Error{fmt::format("option ROM \"{}\" is longer than 256 KiB", name)};
     data.resize(std::max<size_t>(std::bit_ceil(data.size()), kPageSize), 0xFF);
     return data;
+}
+
+void match_option_rom(std::span<u8> rom, u16 vendor, u16 device) {
+    constexpr u64 pointer = 0x18, checksum = 6;
+    const u64 at = field<u16>(rom, pointer);
+    const auto structure = slice(rom, at, 8);
+    if (!structure || at < pointer + 2 || field<u32>(rom, at) != 0x52494350) return;  // "PCIR"
+    const auto sum = [&] { return std::accumulate(rom.begin() + at, rom.begin() + at + 8, 0u); };
+    const unsigned before = sum();
+    store_le(&rom[at + 4], vendor);
+    store_le(&rom[at + 6], device);
+    rom[checksum] = static_cast<u8>(rom[checksum] + before - sum());
 }
 
 Result<Bytes> load_option_rom(const std::string& name, std::span<const std::string> folders) {

@@ -30,6 +30,10 @@ Result<SystemRom> load_system_rom(const std::string& name, std::span<const std::
 // An expansion ROM (PCI Firmware 3.0, 5.1): padded to a power of two, as a ROM BAR needs it.
 // Error: the signature AA55h is missing, or it is longer than 256 KiB.
 Result<Bytes> make_option_rom(const std::string& name, Bytes data);
+// Firmware runs an expansion ROM only if the ids in it are the function's (PCI Firmware 3.0, 5.1.2). One
+// image serves several adapters: this puts the ids in, and keeps the checksum right through byte 6, which
+// images have for that. An image without the structure stays as it is.
+void match_option_rom(std::span<u8> rom, u16 vendor, u16 device);
 Result<Bytes> load_option_rom(const std::string& name, std::span<const std::string> folders);
 
 }  // namespace mynah

@@ -71,10 +71,14 @@ bool CharHub::input_waiting() const {
     return std::any_of(serials_.begin(), serials_.end(), waiting) || waiting(monitor_);
 }
 
+void CharHub::add_inputs(std::vector<HostPoll>& polls) const {
+    for (const auto& s : streams_) s->add_inputs(polls);
+}
+
 void CharHub::wait(u64 nanoseconds) const {
-    std::vector<int> fds;
-    for (const auto& s : streams_) s->add_inputs(fds);
-    host_wait(fds, nanoseconds);
+    std::vector<HostPoll> polls;
+    add_inputs(polls);
+    host_wait(polls, nanoseconds);
 }
 
 bool CharHub::ready() const {

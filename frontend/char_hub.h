@@ -44,6 +44,8 @@ class CharHub {
     void poll();
     // Some backend has input.
     bool input_waiting() const;
+    // Where input may come from; appended to `polls`.
+    void add_inputs(std::vector<HostPoll>& polls) const;
     // Sleeps until input may have come, a signal or the end of the time.
     void wait(u64 nanoseconds) const;
     // False while a "server,wait" socket has no peer yet.

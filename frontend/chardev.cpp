@@ -80,9 +80,9 @@ void StreamChar::poll() {
     if (!input_closed_ && !take_input(stream_, input_, kMaxInput)) input_closed_ = true;
 }
 
-void StreamChar::add_inputs(std::vector<int>& fds) const {
+void StreamChar::add_inputs(std::vector<HostPoll>& polls) const {
     if (!input_closed_ && input_.size() < kMaxInput && stream_.input_fd() >= 0)
-        fds.push_back(stream_.input_fd());
+        polls.push_back({.fd = stream_.input_fd()});
 }
 
 void StreamChar::flush(u64 nanoseconds) {
@@ -112,11 +112,11 @@ void SocketServerChar::poll() {
     if (t.closed || !take_input(*peer_, input_, kMaxInput)) drop_peer();
 }
 
-void SocketServerChar::add_inputs(std::vector<int>& fds) const {
+void SocketServerChar::add_inputs(std::vector<HostPoll>& polls) const {
     if (!peer_) {
-        fds.push_back(listener_.fd());
+        polls.push_back({.fd = listener_.fd()});
     } else if (input_.size() < kMaxInput) {
-        fds.push_back(peer_->input_fd());
+        polls.push_back({.fd = peer_->input_fd()});
     }
 }
 

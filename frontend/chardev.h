@@ -27,8 +27,8 @@ class HostChar : public CharBackend {
 
     // Moves what can be moved now; never waits.
     virtual void poll() {}
-    // Where input may come from; appended to `fds`.
-    virtual void add_inputs(std::vector<int>& fds) const { (void)fds; }
+    // Where input may come from; appended to `polls`.
+    virtual void add_inputs(std::vector<HostPoll>& polls) const { (void)polls; }
     // True once a peer is there (or none is needed): the machine may start.
     virtual bool connected() const { return true; }
     // How many peers there have been, so that a monitor can greet each.
@@ -57,7 +57,7 @@ class StreamChar final : public HostChar {
     StreamChar(HostStream stream, std::string name) : stream_(std::move(stream)), name_(std::move(name)) {}
     ~StreamChar() override { flush(0); }
     void poll() override;
-    void add_inputs(std::vector<int>& fds) const override;
+    void add_inputs(std::vector<HostPoll>& polls) const override;
     void flush(u64 nanoseconds) override;
     bool is_terminal() const { return stream_.is_terminal(); }
 
@@ -76,7 +76,7 @@ class SocketServerChar final : public HostChar {
     SocketServerChar(HostListener listener, bool wait) : listener_(std::move(listener)), wait_(wait) {}
     void write(std::span<const u8> data) override;
     void poll() override;
-    void add_inputs(std::vector<int>& fds) const override;
+    void add_inputs(std::vector<HostPoll>& polls) const override;
     bool connected() const override { return !wait_ || peer_.has_value(); }
     void flush(u64 nanoseconds) override;
     unsigned peers() const override { return peers_; }

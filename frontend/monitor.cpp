@@ -55,8 +55,8 @@ struct Monitor::Command {
 const std::vector<Monitor::Command>& Monitor::commands() {
     static const std::vector<Command> table{
         {"help", "[command]", "show the commands", [](Monitor& m, const Words& w) { return m.help(w); }},
-        {"info", "registers|status|mem|tlb|jit|pic|block|pci|mtree|version", "show the state of something",
-         [](Monitor& m, const Words& w) { return m.info(w); }},
+        {"info", "registers|status|mem|tlb|jit|pic|block|network|pci|mtree|version",
+         "show the state of something", [](Monitor& m, const Words& w) { return m.info(w); }},
         {"x", "/FMT addr", "show memory at a linear address",
          [](Monitor& m, const Words& w) { return m.examine(w, false); }},
         {"xp", "/FMT addr", "show physical memory",
@@ -138,10 +138,11 @@ std::string Monitor::info(const Words& words) {
     if (what == "pic") return machine_.info_pic();
     if (what == "jit") return machine_.info_jit();
     if (what == "block") return machine_.info_block();
+    if (what == "network") return machine_.info_network(network_);
     if (what == "pci") return machine_.info_pci();
     if (what == "mtree") return machine_.memory().describe();
     if (what == "version") return MYNAH_VERSION "\n";
-    return "info: registers, status, mem, tlb, jit, pic, block, pci, mtree, version\n";
+    return "info: registers, status, mem, tlb, jit, pic, block, network, pci, mtree, version\n";
 }
 
 Result<u64> Monitor::evaluate(std::string_view expression) const {

@@ -1,6 +1,7 @@
 // The human monitor: QEMU's command names over a character backend or called directly.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,8 @@ class Monitor {
   public:
     explicit Monitor(Machine& machine) : machine_(machine) {}
 
+    // What `info network` shows of the network that an adapter is connected to.
+    void describe_networks(std::function<std::string(unsigned)> f) { network_ = std::move(f); }
     // Runs one command line; the answer ends in a newline, or is empty.
     std::string execute(std::string_view line);
     // The machine has been told to end.
@@ -35,6 +38,7 @@ class Monitor {
     Result<u64> evaluate(std::string_view expression) const;
 
     Machine& machine_;
+    std::function<std::string(unsigned)> network_;
 };
 
 // The line editor of one monitor connection: prompt, echo, backspace, history is the terminal's business.

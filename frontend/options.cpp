@@ -12,7 +12,9 @@
 #include "frontend/char_spec.h"
 #include "frontend/dates.h"
 #include "frontend/drive_options.h"
+#include "frontend/host_network.h"
 #include "frontend/key_values.h"
+#include "frontend/network_options.h"
 
 namespace mynah {
 
@@ -52,7 +54,7 @@ struct Parser {
     Status rtc(const std::string& v);
     Status icount(const std::string& v);
     Status clock(const std::string& v);
-    Status network(const std::string& v);
+    Status nic(const std::string& v);
     Status parallel(const std::string& v);
     Status seed(const std::string& v);
     Status log_items(const std::string& v);
@@ -69,6 +71,7 @@ struct Parser {
     HostTime now_;
     CommandLine line_;
     DriveOptions drives_;
+    NetworkOptions networks_;
     bool nographic_ = false, no_window_ = false, snapshot_ = false;
     bool monitor_given_ = false;
     std::optional<i64> rtc_;
@@ -132,7 +135,8 @@ const std::vector<OptionRow>& option_rows() {
          "a drive", [](P& p, S v) { return p.drives_.add_drive(v); }, true},
         {"snapshot", "", "keep writes to disks in memory",
          [](P& p, S) -> Status { return p.snapshot_ = true, Ok{}; }},
-        {"boot", "[order=]LETTERS[,menu=on]", "boot order: a floppy, c disk, d CD-ROM (cad)", call<&P::boot>},
+        {"boot", "[order=]LETTERS[,menu=on]", "boot order: a floppy, c disk, d CD-ROM, n network (cad)",
+         call<&P::boot>},
         {"serial", "CHARDEV",
          "a serial port: stdio, mon:stdio, file:PATH, unix:PATH[,server][,nowait], null, none",
          call<&P::serial>, true},
@@ -142,14 +146,21 @@ const std::vector<OptionRow>& option_rows() {
          [](P& p, S) -> Status { return p.nographic_ = true, Ok{}; }},
         {"display", "none", "no window", call<&P::display>},
         {"vga", "std|none", "display adapter", call<&P::vga>},
-        {"device", "NAME[,KEY=VALUE]", "isa-debug-exit[,iobase=501h,iosize=2] or pc-testdev",
-         call<&P::device>, true},
+        {"device", "NAME[,KEY=VALUE]",
+         "a network adapter, isa-debug-exit[,iobase=501h,iosize=2] or pc-testdev", call<&P::device>, true},
         {"global", "isa-debugcon.iobase=PORT", "moves the debug port", call<&P::global>, true},
         {"nodefaults", "", "only the devices that are asked for",
          [](P& p, S) -> Status { return p.config().default_devices = false, Ok{}; }},
         {"parallel", "none", "parallel port (there is none)", call<&P::parallel>, true},
-        {"nic", "none", "network (there is none)", call<&P::network>, true},
-        {"net", "none", "", call<&P::network>, true},
+        {"nic", "user[,model=NAME,mac=ADDR,hostfwd=RULE,...]|none",
+         "a network adapter on a network of its own (e1000); -nic model=help lists them", call<&P::nic>,
+         true},
+        {"netdev", "user,id=ID[,hostfwd=tcp|udp:[ADDR]:PORT-[ADDR]:PORT,restrict=on,...]",
+         "the network for -device e1000,netdev=ID", [](P& p, S v) { return p.networks_.add_netdev(v); },
+         true},
+        {"net", "none", "", [](P& p, S v) { return p.networks_.add_net(v); }, true},
+        {"object", "filter-dump,id=ID,netdev=ID,file=FILE", "write a network's frames to a pcap file",
+         [](P& p, S v) { return p.networks_.add_object(v); }, true},
         {"rtc", "base=utc|localtime|DATE", "the clock's start, a date as 2024-01-31T12:00:00", call<&P::rtc>},
         {"clock", "realtime|deterministic", "whose time the guest sees (realtime)", call<&P::clock>},
         {"icount", "shift=N", "deterministic time, 2^N ns an instruction", call<&P::icount>},
@@ -185,7 +196,6 @@ constexpr Refused kRefused[] = {
     {"gdb", "the gdb stub is not there yet; leave it out"},
     {"s", "the gdb stub is not there yet; leave it out"},
     {"qmp", "QMP is not there yet; use -monitor"},
-    {"netdev", "networking is not there yet; use -nic none"},
     {"vnc", "VNC is not there yet; use -nographic or -display none"},
     {"usb", "there is no USB; leave it out"},
     {"daemonize", "it always runs in the foreground; leave it out, or start it with &"},
@@ -359,8 +369,10 @@ Status Parser::vga(const std::string& v) {
 Status Parser::device(const std::string& v) {
     if (is_help(v)) {
         return list(
-            "isa-debug-exit  a write of N ends mynah with code (N << 1) | 1; iobase=501h, iosize=2\n"
-            "pc-testdev      ports for interrupt and port tests\n");
+            std::string(
+                "isa-debug-exit  a write of N ends mynah with code (N << 1) | 1; iobase=501h, iosize=2\n"
+                "pc-testdev      ports for interrupt and port tests\n") +
+            NetworkOptions::model_list());
     }
     auto parts = parse_key_values(v, "driver");
     if (!parts.ok()) return parts.error();
@@ -371,9 +383,9 @@ Status Parser::device(const std::string& v) {
         config().pc_testdev = true;
         return Ok{};
     }
+    if (NetworkOptions::is_adapter(driver)) return networks_.add_device(driver, rest);
     if (driver != "isa-debug-exit") {
-        return Error{
-            fmt::format("there is no device \"{}\"; there are isa-debug-exit and pc-testdev", driver)};
+        return Error{fmt::format("there is no device \"{}\"; -device help lists them", driver)};
     }
     if (config().isa_debug_exit) return Error{"isa-debug-exit is given twice"};
     IsaDebugExitConfig exit;
@@ -464,9 +476,9 @@ Status Parser::parallel(const std::string& v) {
     return Ok{};
 }
 
-Status Parser::network(const std::string& v) {
-    if (v != "none") return Error{"networking is not there yet; use none, or leave it out"};
-    return Ok{};
+Status Parser::nic(const std::string& v) {
+    if (v == "model=help") return list(NetworkOptions::model_list());
+    return networks_.add_nic(v);
 }
 
 Status Parser::seed(const std::string& v) {
@@ -540,6 +552,10 @@ Status Parser::finish() {
     if (!drives.ok()) return drives.error();
     c.drives = std::move(*drives);
     c.clock = clock_.value_or(ClockMode::realtime);
+    // As in QEMU one adapter is there unasked; but not where runs are to repeat, which a network upsets.
+    auto nics = networks_.finish(c.default_devices && c.clock == ClockMode::realtime && has_user_networks());
+    if (!nics.ok()) return nics.error();
+    c.nics = std::move(*nics);
     c.rtc_seconds = rtc_.value_or(c.clock == ClockMode::deterministic ? kDeterministicRtc : now_.utc);
     return finish_streams();
 }

@@ -36,6 +36,9 @@ bool gives_input(const std::string& spec) {
 
 bool outside_input(const MachineConfig& config) {
     if (gives_input(config.monitor.spec)) return true;
+    for (const NicConfig& nic : config.nics) {
+        if (nic.user) return true;
+    }
     return std::any_of(config.serials.begin(), config.serials.end(),
                        [](const CharConfig& c) { return gives_input(c.spec); });
 }
@@ -55,39 +58,57 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
                                  .send_break = [s] { s->machine_->serial_break(s->hub_->shared_serial()); }});
     if (!hub) return hub.error();
     s->hub_ = std::move(*hub);
-    auto machine = Machine::create(
-        config, {monotonic_nanoseconds, s->hub_->serials(), s->hub_->debugcon(), random_number()}, s->log_);
+    auto networks = NetworkHub::create(config.nics);
+    if (!networks) return networks.error();
+    s->networks_ = std::move(*networks);
+    auto machine = Machine::create(config,
+                                   {.monotonic_ns = monotonic_nanoseconds,
+                                    .serials = s->hub_->serials(),
+                                    .debugcon = s->hub_->debugcon(),
+                                    .networks = s->networks_->networks(),
+                                    .random = random_number()},
+                                   s->log_);
     if (!machine) return machine.error();
     s->machine_ = std::move(*machine);
     s->monitor_ = std::make_unique<Monitor>(*s->machine_);
+    s->monitor_->describe_networks([s](unsigned index) { return s->networks_->describe(index); });
     if (CharBackend* console = s->hub_->monitor()) {
         s->console_ = std::make_unique<MonitorConsole>(*s->monitor_, *console, s->hub_->monitor_echo());
     }
     return session;
 }
 
-void Session::take_input() {
+bool Session::take_input() {
     if (const u64 now = monotonic_nanoseconds(); now >= next_poll_) {
         next_poll_ = now + kPollEvery;
         hub_->poll();
+        networks_->poll();
     }
+    // Answers to what the guest has just sent may be there without a poll.
+    const bool frames = networks_->deliver([this](unsigned i) { machine_->network_input_ready(i); });
     if (console_ && std::exchange(greeted_, hub_->monitor_visits()) != hub_->monitor_visits())
         console_->start(hub_->monitor_is_shared());
-    if (!hub_->input_waiting()) return;
+    if (!hub_->input_waiting()) return frames;
     if (console_) console_->poll();
     const auto& serials = hub_->serials();
     for (unsigned i = 0; i < serials.size(); ++i) {
         if (serials[i] != nullptr && serials[i]->input_waiting()) machine_->serial_input_ready(i);
     }
+    return frames;
 }
 
 void Session::idle(Nanoseconds time) {
-    const Nanoseconds wait = std::min(time, kLongestWait);
-    hub_->wait(wait);
+    u64 wait = std::min(time, kLongestWait);
+    std::vector<HostPoll> polls;
+    hub_->add_inputs(polls);
+    networks_->add_waits(polls, wait);
+    const u64 begin = monotonic_nanoseconds();
+    (void)host_wait(polls, wait);
     next_poll_ = 0;
-    // Under the deterministic clock sleeping moves no guest time: when nothing came, the next slice skips
-    // ahead.
-    skip_next_ = wait == time;
+    // Under the deterministic clock sleeping moves no guest time: when all of it has been slept through and
+    // nothing came, the next slice skips ahead.
+    idled_ += monotonic_nanoseconds() - begin;
+    skip_next_ = idled_ >= time;
 }
 
 int Session::run() {
@@ -104,8 +125,10 @@ int Session::run() {
             return 0;  // as QEMU: what was asked for is no failure
         }
         const Nanoseconds time = machine_->run_slice(may_skip_idle_ || std::exchange(skip_next_, false));
-        take_input();
-        if (time > 0 && machine_->run_state() != RunState::finished && !quit_) idle(time);
+        // What has just been delivered makes the guest's idle time shorter than it knew.
+        const bool delivered = take_input();
+        if (time == 0 || delivered) idled_ = 0;
+        if (!delivered && time > 0 && machine_->run_state() != RunState::finished && !quit_) idle(time);
     }
     hub_->flush();
     return machine_->exit_code();

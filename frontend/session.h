@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "frontend/char_hub.h"
 #include "frontend/monitor.h"
+#include "frontend/network_hub.h"
 #include "machine/machine.h"
 
 namespace mynah {
@@ -20,11 +21,13 @@ class Session {
 
   private:
     explicit Session(bool may_skip_idle) : may_skip_idle_(may_skip_idle) {}
-    void take_input();
+    // True: the guest has got frames from a network.
+    bool take_input();
     void idle(Nanoseconds time);
 
     Log log_;
     std::unique_ptr<CharHub> hub_;
+    std::unique_ptr<NetworkHub> networks_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Monitor> monitor_;
     std::unique_ptr<MonitorConsole> console_;
@@ -33,6 +36,7 @@ class Session {
     bool skip_next_ = false;
     bool quit_ = false;
     unsigned greeted_ = 0;  // of the monitor's visits
+    u64 idled_ = 0;         // since the guest last ran, in host nanoseconds
     u64 next_poll_ = 0;     // of the hub, in host nanoseconds
 };
 

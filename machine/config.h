@@ -1,6 +1,7 @@
 // What a PC is made of, as plain data. The command line, saved machines and tests all end up here.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +40,40 @@ struct CharConfig {
     std::string spec = "none";
 };
 
+// A connection of the host forwarded to the guest (hostfwd=).
+struct HostForward {
+    bool udp = false;
+    u32 host_address = 0;  // IPv4, 0: every one of the host
+    u16 host_port = 0;
+    u32 guest_address = 0;  // 0: the first that DHCP gives out
+    u16 guest_port = 0;
+};
+
+// A network of the guest's own behind a router with DHCP and DNS, made of the host's sockets (`user`). IPv4
+// addresses as numbers.
+struct UserNetwork {
+    u32 network = 0x0A000200, mask = 0xFFFFFF00;
+    u32 host = 0x0A000202;  // the router; connections to it go to the host's loopback
+    u32 dhcp_start = 0x0A00020F, dns = 0x0A000203;
+    std::string hostname, tftp, bootfile;  // for DHCP and TFTP; empty: none
+    bool restricted = false;               // nothing but hostfwd connections gets through
+    std::vector<HostForward> forwards;
+};
+
+enum class NicModel : u8 { e1000, rtl8139, ne2k_pci, ne2k_isa };
+
+struct NicConfig {
+    NicModel model = NicModel::e1000;
+    std::string id;  // of the back end, for the monitor
+    std::array<u8, 6> mac{0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
+    std::optional<UserNetwork> user;  // nothing: no cable
+    std::vector<std::string> dumps;   // pcap files that get all frames
+    // The expansion ROM: nothing: the model's own, if a firmware folder has it; empty: none.
+    std::optional<std::string> rom;
+    u16 iobase = 0x300;  // ne2k_isa
+    u8 irq = 9;          // ne2k_isa
+};
+
 struct IsaDebugExitConfig {
     u16 iobase = 0x501;
     u16 iosize = 2;
@@ -55,13 +90,15 @@ struct MachineConfig {
     unsigned icount_shift = 0;  // deterministic: 2^shift ns an instruction
 
     std::string bios;  // empty: SeaBIOS from the firmware folders, unless a kernel boots directly
-    std::vector<std::string> firmware_path{"/usr/share/seabios", "/usr/share/qemu", "/usr/share/vgabios"};
+    std::vector<std::string> firmware_path{"/usr/share/seabios", "/usr/share/qemu", "/usr/share/vgabios",
+                                           "/usr/lib/ipxe/qemu"};
     std::string kernel, initrd, append;
     std::vector<DriveConfig> drives;
-    std::string boot_order = "cad";  // letters as in QEMU: a floppy, c disk, d CD-ROM
+    std::string boot_order = "cad";  // letters as in QEMU: a floppy, c disk, d CD-ROM, n network
     bool boot_menu = false;
 
     std::vector<CharConfig> serials;
+    std::vector<NicConfig> nics;
     CharConfig debugcon;  // port E9h
     u16 debugcon_port = 0xE9;
     CharConfig monitor;

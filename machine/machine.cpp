@@ -99,6 +99,10 @@ void Machine::serial_break(unsigned index) {
     if (index < pc_->uarts_.size()) pc_->uarts_[index]->receive_break();
 }
 
+void Machine::network_input_ready(unsigned index) {
+    pc_->nics_->frames_waiting(index);
+}
+
 bool Machine::key(std::string_view name, bool down) {
     return pc_->keyboard_controller_.keyboard().key(name, down);
 }
@@ -170,6 +174,9 @@ std::string Machine::info_block() const {
 }
 std::string Machine::info_pci() const {
     return pc_->pci_.describe();
+}
+std::string Machine::info_network(const std::function<std::string(unsigned)>& network) const {
+    return pc_->nics_->describe(network);
 }
 const MachineConfig& Machine::config() const {
     return pc_->config_;

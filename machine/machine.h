@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "cpu/cpu.h"
 #include "devices/host.h"
+#include "devices/network.h"
 #include "machine/config.h"
 
 namespace mynah {
@@ -25,8 +26,9 @@ struct MachineHost {
     std::function<u64()> monotonic_ns;  // for --clock realtime
     std::vector<CharBackend*> serials;  // up to four; null: nothing attached
     CharBackend* debugcon = nullptr;
-    u64 random = 0;                    // under --clock realtime the guest's random numbers start from it
-    AcceleratorFactory accelerator{};  // tests: instead of what -accel says
+    std::vector<NetBackend*> networks{};  // by MachineConfig::nics; null: no cable
+    u64 random = 0;                       // under --clock realtime the guest's random numbers start from it
+    AcceleratorFactory accelerator{};     // tests: instead of what -accel says
 };
 
 enum class RunState : u8 {
@@ -64,6 +66,8 @@ class Machine {
     void serial_input_ready(unsigned index);
     // A break condition on its line, as Linux takes for SysRq.
     void serial_break(unsigned index);
+    // The back end of network adapter `index` has frames that it was not told of yet.
+    void network_input_ready(unsigned index);
     // QEMU's key names ("a", "ret", "ctrl"); false: no such key.
     bool key(std::string_view name, bool down);
     // Presses keys together and releases them after `hold`, when those that were asked for before are
@@ -93,6 +97,8 @@ class Machine {
     std::string info_jit() const;
     std::string info_block() const;
     std::string info_pci() const;
+    // `network` adds lines about what adapter number so-and-so is connected to.
+    std::string info_network(const std::function<std::string(unsigned)>& network = {}) const;
     const MachineConfig& config() const;
 
   private:

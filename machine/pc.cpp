@@ -140,6 +140,14 @@ Status Pc::make_devices() {
         }
         vga_ = std::make_unique<StdVga>(queue_, std::move(rom));
     }
+    // Direct boots run no option ROMs.
+    auto nics = Nics::create(config_.nics, {.queue = queue_,
+                                            .networks = host_.networks,
+                                            .irq = [this](unsigned irq) { return irqs_.line(irq); },
+                                            .firmware_path = config_.firmware_path,
+                                            .with_roms = config_.kernel.empty() || !config_.bios.empty()});
+    if (!nics) return nics.error();
+    nics_ = std::move(*nics);
     if (config_.isa_debug_exit) {
         debug_exit_ =
             std::make_unique<DebugExit>(config_.isa_debug_exit->iosize, [this](int code) { finish(code); });
@@ -164,6 +172,7 @@ Status Pc::make_devices() {
     pci_.add(drives_->ide(), 1, 1);
     pci_.add(power_, 1, 3);
     if (vga_) pci_.add(*vga_, 2, 0);
+    if (Status s = nics_->plug_in(pci_, io_); !s) return s;
     map_memory();
     if (Status s = map_ports(); !s) return s;
     return map_optional_devices();
@@ -254,6 +263,7 @@ std::vector<Device*> Pc::devices() {
     for (const auto& uart : uarts_) all.push_back(uart.get());
     for (Device* d : drives_->devices()) all.push_back(d);
     if (vga_) all.push_back(vga_.get());
+    for (Device* d : nics_->devices()) all.push_back(d);
     if (debug_exit_) all.push_back(debug_exit_.get());
     if (testdev_) all.push_back(testdev_.get());
     return all;

@@ -35,6 +35,7 @@
 #include "machine/lockstep.h"
 #include "machine/log_lines.h"
 #include "machine/machine.h"
+#include "machine/nics.h"
 
 namespace mynah {
 
@@ -131,6 +132,7 @@ class Pc final : public CpuHost, private ApicBus {
     std::vector<std::unique_ptr<Uart>> uarts_;
     std::unique_ptr<Drives> drives_;
     std::unique_ptr<StdVga> vga_;
+    std::unique_ptr<Nics> nics_;
     std::unique_ptr<DebugExit> debug_exit_;
     std::unique_ptr<PcTestdev> testdev_;
     std::vector<std::unique_ptr<DeviceMmio>> windows_;

@@ -10,6 +10,9 @@ slow host; --scale multiplies them. Exit code 77: skipped, the assets are missin
 """
 import argparse
 import os
+import re
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,12 +20,25 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cases import CASES
 from guest import Failure, Guest
+from web import Web
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SKIPPED = 77
 
 
-def run_step(guest, step, out, name):
+def check_dump(path, pattern):
+    """tcpdump can read the file and finds what must be in it."""
+    if not shutil.which("tcpdump"):
+        return
+    answer = subprocess.run(["tcpdump", "-nr", path], capture_output=True, text=True, check=False)
+    if answer.returncode != 0 or "truncated" in answer.stderr:
+        raise Failure(f"tcpdump -r {path}: {answer.stderr.strip()}")
+    if not re.search(pattern, answer.stdout):
+        raise Failure(f"tcpdump -r {path}: {len(answer.stdout.splitlines())} frames without {pattern!r}")
+
+
+def run_step(guest, step, out, name, web):
+    step = [web.fill_in(part) for part in step] if web else step
     kind, *rest = step
     if kind == "serial":
         guest.expect(*rest)
@@ -47,6 +63,10 @@ def run_step(guest, step, out, name):
         guest.monitor(f"sendkey {rest[0]}")
     elif kind == "monitor":
         guest.monitor(rest[0])
+    elif kind == "fetch":
+        web.expect(rest[0], rest[1] * guest.scale, *rest[2:])
+    elif kind == "dump":
+        check_dump(*rest)
     elif kind == "exit":
         guest.expect_exit(*rest)
     else:
@@ -61,17 +81,22 @@ def run_case(name, case, options):
         return SKIPPED
     out = os.path.join(options.out, name)
     os.makedirs(out, exist_ok=True)
-    arguments = [argument.format(**needs) for argument in case["args"]]
-    command = [options.mynah] + options.extra.split() + arguments
-    print("run:", " ".join(f"'{part}'" if " " in part else part for part in command), flush=True)
     started = time.monotonic()
     # The socket's path must be short (108 bytes), so the directory of a run is a temporary one.
-    with tempfile.TemporaryDirectory(prefix="mynah-") as directory:
+    with tempfile.TemporaryDirectory(prefix="mynah-") as directory, \
+            tempfile.TemporaryDirectory(prefix="mynah-web-") as served:
+        web = None
+        if "web" in case:
+            web = Web(served, out, {key: value.format(**needs) for key, value in case["web"].items()})
+        arguments = [argument.format(**needs) for argument in case["args"]]
+        arguments = [web.fill_in(argument) for argument in arguments] if web else arguments
+        command = [options.mynah] + options.extra.split() + arguments
+        print("run:", " ".join(f"'{part}'" if " " in part else part for part in command), flush=True)
         guest = Guest(command, directory, options.scale)
         problem = None
         try:
             for step in case["steps"]:
-                run_step(guest, step, out, name)
+                run_step(guest, step, out, name, web)
                 print(f"  {time.monotonic() - started:7.1f} s  {step[0]} {step[1] if len(step) > 1 else ''!r}", flush=True)
         except Failure as failure:
             problem = str(failure)
@@ -79,6 +104,8 @@ def run_case(name, case, options):
             problem = f"talking to the emulator: {error}"
         finally:
             errors = guest.stop()
+            if web:
+                web.close()
         with open(os.path.join(out, "serial.txt"), "w", encoding="latin-1") as file:
             file.write(guest.serial.seen)
         if problem:

@@ -46,6 +46,52 @@ MEMTEST_RUNS = [
     ("screen", r"Errors: +0\b", 10),
 ]
 
+NET_KERNEL, NET_INITRD = "kernels/amd64-6.1-net", "initrd/net-amd64.gz"
+
+
+def network(model, driver):
+    """DHCP, a file fetched from a server on the host's loopback and given back through hostfwd, all dumped."""
+    return {
+        "labels": ["daily"],
+        "needs": {"kernel": NET_KERNEL, "initrd": NET_INITRD},
+        "web": {},
+        "args": ["-m", "256", "-kernel", "{kernel}", "-initrd", "{initrd}", "-append", "console=ttyS0", *HEADLESS,
+                 "-netdev", "user,id=n0,hostfwd=tcp:127.0.0.1:@forward@-:80", "-device", f"{model},netdev=n0",
+                 "-object", "filter-dump,id=d0,netdev=n0,file=@frames@"],
+        "steps": [
+            ("serial", "mynah: shell ready", BOOT),
+            ("type", "network\n"),
+            ("serial", f"network: {driver} has 10.0.2.15", 300),
+            ("type", "wget -q -O /tmp/file http://10.0.2.2:@web@/file; md5sum /tmp/file\n"),
+            ("serial", "@sum@", 600),
+            ("type", "httpd -p 80 -h /tmp; echo served-$((1+1))\n"),
+            ("serial", "served-2", 60),
+            ("fetch", "file", 600),
+            ("type", "poweroff -f\n"),
+            ("exit", 0, 120),
+            ("dump", "@frames@", "BOOTP/DHCP, Reply"),
+        ],
+    }
+
+
+def ipxe(model, driver):
+    """The adapter's own ROM takes a lease, then a script, a kernel and its initramfs from a server on loopback."""
+    return {
+        "labels": ["daily"],
+        "needs": {"kernel": NET_KERNEL, "initrd": NET_INITRD},
+        "web": {"vmlinuz": "{kernel}", "initrd.gz": "{initrd}",
+                "boot.ipxe": "#!ipxe\nkernel vmlinuz console=ttyS0 mynah.run=network\ninitrd initrd.gz\nboot\n"},
+        "args": ["-m", "256", "-boot", "n", "-display", "none", "-nodefaults", "-vga", "std", "-serial", "stdio",
+                 "-nic", f"user,model={model},bootfile=http://10.0.2.2:@web@/boot.ipxe"],
+        "steps": [
+            ("serial", f"network: {driver} has 10.0.2.15", 1200),
+            ("serial", "# ", 60),
+            ("type", "poweroff -f\n"),
+            ("exit", 0, 120),
+        ],
+    }
+
+
 BUSYBOX64, BUSYBOX32 = "initrd/busybox-amd64.gz", "initrd/busybox-i386.gz"
 
 CASES = {
@@ -83,6 +129,30 @@ CASES = {
                              [("screen", "Select a language", 1800)], memory="1024"),
     "installer-amd64": screen({"iso": "iso/installer-amd64.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
                               [("screen", "Select a language", 1800)], memory="1024"),
+    "network-e1000": network("e1000", "e1000"),
+    "network-rtl8139": network("rtl8139", "8139cp"),
+    "network-ne2k-pci": network("ne2k_pci", "ne2k-pci"),
+    "network-restricted": {
+        "labels": ["daily"],
+        "needs": {"kernel": NET_KERNEL, "initrd": NET_INITRD},
+        "web": {},
+        "args": ["-m", "256", "-kernel", "{kernel}", "-initrd", "{initrd}", "-append", "console=ttyS0", *HEADLESS,
+                 "-nic", "user,model=e1000,restrict=on,hostfwd=tcp:127.0.0.1:@forward@-:80"],
+        "steps": [
+            ("serial", "mynah: shell ready", BOOT),
+            ("type", "network\n"),
+            ("serial", "network: e1000 has 10.0.2.15", 300),
+            ("type", "timeout 10 wget -q -O - http://10.0.2.2:@web@/file || echo refused-$((1+1))\n"),
+            ("serial", "refused-2", 300),
+            ("type", "echo hello >/tmp/hello; httpd -p 80 -h /tmp\n"),
+            ("fetch", "hello", 300, "hello\n"),
+            ("type", "poweroff -f\n"),
+            ("exit", 0, 120),
+        ],
+    },
+    "ipxe-e1000": ipxe("e1000", "e1000"),
+    "ipxe-rtl8139": ipxe("rtl8139", "8139cp"),
+    "ipxe-ne2k-pci": ipxe("ne2k_pci", "ne2k-pci"),
     # From a disk through SeaBIOS and GRUB to systemd and a login; the image stays as it is (-snapshot).
     # Time is counted in instructions: systemd gives up on the serial port's device after 90 s, which a busy
     # host's real time would use up.
