@@ -89,17 +89,29 @@ Result<HostFile> HostFile::open(const std::string& path, Access access) {
     return file;
 }
 
+Result<HostFile> HostFile::create(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) return Error{"cannot create \"" + path + "\": " + std::strerror(errno)};
+    HostFile file(fd, path, 0);
+    if (!lock(fd, true)) return cannot(path, "another program uses it; close that");
+    return file;
+}
+
 HostFile::~HostFile() {
     if (fd_ >= 0) ::close(fd_);
 }
 
 HostFile::HostFile(HostFile&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)), size_(other.size_) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      size_(other.size_),
+      lost_(other.lost_) {}
 
 HostFile& HostFile::operator=(HostFile&& other) noexcept {
     std::swap(fd_, other.fd_);
     std::swap(path_, other.path_);
     std::swap(size_, other.size_);
+    std::swap(lost_, other.lost_);
     return *this;
 }
 
@@ -128,19 +140,48 @@ Status HostFile::write_at(u64 offset, std::span<const u8> data) {
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return error("write", n < 0 ? errno : EIO);
         offset += static_cast<u64>(n);
+        size_ = std::max(size_, offset);
         data = data.subspan(static_cast<size_t>(n));
     }
     return Ok{};
 }
 
 Status HostFile::sync() {
+    if (lost_)
+        return Error{"\"" + path_ + "\" could not be flushed before; what was written since may be lost"};
     while (::fdatasync(fd_) != 0) {
         if (errno == EINTR) continue;
         // Devices that cannot be synchronised keep nothing back.
         if (errno == EINVAL || errno == EROFS) break;
+        lost_ = true;
         return error("flush", errno);
     }
     return Ok{};
+}
+
+Status HostFile::resize(u64 bytes) {
+    while (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) {
+        if (errno != EINTR) return error("resize", errno);
+    }
+    size_ = bytes;
+    return Ok{};
+}
+
+bool HostFile::punch(u64 offset, u64 bytes) {
+    return ::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                       static_cast<off_t>(bytes)) == 0;
+}
+
+u64 HostFile::hole_at(u64 offset) const {
+    if (offset >= size_) return 0;
+    const off_t data = ::lseek(fd_, static_cast<off_t>(offset), SEEK_DATA);
+    if (data < 0) return errno == ENXIO ? size_ - offset : 0;
+    return std::min(static_cast<u64>(data), size_) - offset;
+}
+
+u64 HostFile::allocated() const {
+    struct stat info {};
+    return ::fstat(fd_, &info) == 0 ? static_cast<u64>(info.st_blocks) * 512 : 0;
 }
 
 }  // namespace mynah

@@ -53,6 +53,7 @@ endfunction()
 mynah_pkg_library(mynah::png libpng)
 mynah_pkg_library(mynah::zstd libzstd)
 mynah_pkg_library(mynah::slirp slirp)
+mynah_pkg_library(mynah::zlib zlib)
 
 # Oracles of the tests.
 find_library(MYNAH_ZYDIS Zydis)

@@ -56,8 +56,9 @@ Status DriveOptions::add_drive(std::string_view text) {
         if (key == "file") {
             e.drive.file = value;
         } else if (key == "format") {
-            if (value != "raw")
-                return fail(fmt::format("format \"{}\" is not supported; use a raw image", value));
+            const auto format = parse_image_format(value);
+            if (!format.ok()) return fail(format.error().message);
+            e.drive.format = *format;
         } else if (key == "if") {
             if (value == "ide") {
                 e.drive.interface = DriveInterface::ide;
@@ -74,6 +75,10 @@ Status DriveOptions::add_drive(std::string_view text) {
             const auto number = parse_number(value);
             if (!number.ok()) return fail(number.error().message);
             (key == "index" ? index : key == "bus" ? bus : unit) = *number;
+        } else if (key == "discard") {
+            if (!is_one_of(value, {"unmap", "on", "ignore", "off"}))
+                return fail("discard is unmap or ignore");
+            e.drive.discard = value == "unmap" || value == "on";
         } else if (is_one_of(key, {"readonly", "read-only", "snapshot"})) {
             const auto on = parse_switch(value);
             if (!on.ok()) return fail(fmt::format("{}: {}", key, on.error().message));
@@ -82,7 +87,7 @@ Status DriveOptions::add_drive(std::string_view text) {
             } else {
                 read_only = *on;
             }
-        } else if (!is_one_of(key, {"id", "cache", "aio", "discard", "detect-zeroes", "rerror", "werror"})) {
+        } else if (!is_one_of(key, {"id", "cache", "aio", "detect-zeroes", "rerror", "werror"})) {
             return fail(fmt::format("unknown key \"{}\"", key));
         }
     }

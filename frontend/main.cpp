@@ -1,8 +1,10 @@
 #include <cstdio>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/host_terminal.h"
+#include "frontend/img_command.h"
 #include "frontend/options.h"
 #include "frontend/session.h"
 
@@ -20,6 +22,7 @@ int fail(const mynah::Error& error) {
 int main(int argc, char** argv) {
     using namespace mynah;
     const std::vector<std::string> arguments(argv + 1, argv + argc);
+    if (!arguments.empty() && arguments[0] == "img") return run_img_command(std::span(arguments).subspan(1));
     const auto line = parse_command_line(arguments, host_time());
     if (!line) return fail(line.error());
     switch (line->action) {

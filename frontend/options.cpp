@@ -131,7 +131,9 @@ const std::vector<OptionRow>& option_rows() {
          [](P& p, S v) { return p.drives_.add("-cdrom", ide, cdrom, 2, v); }},
         {"fda", "FILE", "floppy images", [](P& p, S v) { return p.drives_.add("-fda", floppy, disk, 0, v); }},
         {"fdb", "FILE", "", [](P& p, S v) { return p.drives_.add("-fdb", floppy, disk, 1, v); }},
-        {"drive", "file=F,if=ide|floppy,index=N,media=disk|cdrom,format=raw,readonly=on,snapshot=on",
+        {"drive",
+         "file=F,if=ide|floppy,index=N,media=disk|cdrom,format=raw|qcow2,readonly=on,snapshot=on,discard="
+         "unmap",
          "a drive", [](P& p, S v) { return p.drives_.add_drive(v); }, true},
         {"snapshot", "", "keep writes to disks in memory",
          [](P& p, S) -> Status { return p.snapshot_ = true, Ok{}; }},
@@ -617,6 +619,7 @@ std::string cpu_list() {
 std::string help_text() {
     std::string text =
         "mynah: a PC emulator. Usage: mynah [options] [disk image]\n"
+        "Disk images: mynah img create|info|check|convert (mynah img --help).\n"
         "Options are QEMU's; one or two dashes.\n\n";
     for (const OptionRow& row : option_rows()) {
         if (row.help.empty()) continue;

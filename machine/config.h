@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "block/image_format.h"
 
 namespace mynah {
 
@@ -32,6 +33,9 @@ struct DriveConfig {
     std::string file;    // empty: a drive without a medium (CD-ROM, floppy)
     bool read_only = false;
     bool snapshot = false;  // writes go to memory
+    ImageFormat format =
+        ImageFormat::probe;  // of disks; CD-ROMs and floppies are raw unless it says otherwise
+    bool discard = false;    // the guest may give space back
 };
 
 // `stdio`, `file:PATH`, `unix:PATH[,server[,nowait]]`, `null`, `none` or `mon:stdio`; parsed by the front

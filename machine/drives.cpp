@@ -4,9 +4,9 @@
 
 #include <filesystem>
 
+#include "block/image.h"
 #include "devices/ata_disk.h"
 #include "devices/atapi_cdrom.h"
-#include "machine/raw_disk.h"
 
 namespace mynah {
 
@@ -14,6 +14,7 @@ namespace {
 
 constexpr u64 kSector = 512;
 constexpr u64 kCdSector = 2048;
+constexpr u64 kMaxSectors = u64{1} << 48;
 constexpr unsigned kIdeDrives = 4;
 constexpr unsigned kFloppyDrives = 2;
 constexpr u16 kFloppyPorts = 0x3F0;
@@ -27,12 +28,22 @@ bool writes(const DriveConfig& c) {
     return c.media != DriveMedia::cdrom && !c.read_only && !c.snapshot;
 }
 
-Result<std::unique_ptr<BlockBackend>> open_medium(const DriveConfig& c, OverlayDisk*& overlay) {
+Result<std::unique_ptr<BlockBackend>> open_medium(const DriveConfig& c, OverlayDisk*& overlay,
+                                                  std::string& format) {
     const bool cd = c.media == DriveMedia::cdrom;
-    auto file = RawDisk::open(c.file, writes(c) ? HostFile::Access::read_write : HostFile::Access::read_only,
-                              cd ? kCdSector : kSector);
-    if (!file) return file.error();
-    std::unique_ptr<BlockBackend> medium = std::move(*file);
+    ImageUse use;
+    use.access = writes(c) ? HostFile::Access::read_write : HostFile::Access::read_only;
+    use.minimum = cd ? kCdSector : kSector;
+    use.format = c.format;
+    // Nobody keeps these in another format without saying so.
+    if (use.format == ImageFormat::probe && (cd || c.interface == DriveInterface::floppy))
+        use.format = ImageFormat::raw;
+    auto image = open_image(c.file, use);
+    if (!image) return image.error();
+    if ((*image)->size() / kSector >= kMaxSectors)
+        return Error{fmt::format("\"{}\" is larger than a disk can be", c.file)};
+    format = (*image)->format();
+    std::unique_ptr<BlockBackend> medium = std::move(*image);
     if (c.snapshot && !cd && !c.read_only) {
         auto over = std::make_unique<OverlayDisk>(std::move(medium));
         overlay = over.get();
@@ -81,7 +92,7 @@ Status Drives::add(const DriveConfig& config, Wiring& wiring) {
     auto drive = std::make_unique<Drive>();
     drive->config = config;
     if (!config.file.empty()) {
-        auto medium = open_medium(config, drive->overlay);
+        auto medium = open_medium(config, drive->overlay, drive->format);
         if (!medium) return medium.error();
         drive->medium = std::move(*medium);
     } else if (!floppy && config.media == DriveMedia::disk) {
@@ -136,7 +147,8 @@ std::string Drives::describe() const {
                                       ? fmt::format("floppy{}", c.index)
                                       : fmt::format("ide{}-{}{}", c.index / 2,
                                                     c.media == DriveMedia::cdrom ? "cd" : "hd", c.index % 2);
-        out += fmt::format("{}: {}{}\n", where, c.file.empty() ? "[not inserted]" : c.file + " (raw)",
+        out += fmt::format("{}: {}{}\n", where,
+                           c.file.empty() ? "[not inserted]" : fmt::format("{} ({})", c.file, d->format),
                            d->overlay != nullptr                            ? " (snapshot)"
                            : d->medium != nullptr && d->medium->read_only() ? " (read-only)"
                                                                             : "");

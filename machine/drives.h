@@ -9,13 +9,13 @@
 #include "base/archive.h"
 #include "base/result.h"
 #include "bios/cmos_layout.h"
+#include "block/overlay_disk.h"
 #include "devices/ata_device.h"
 #include "devices/floppy.h"
 #include "devices/ide_controller.h"
 #include "devices/io_bus.h"
 #include "devices/isa_dma.h"
 #include "machine/config.h"
-#include "machine/overlay_disk.h"
 
 namespace mynah {
 
@@ -50,6 +50,7 @@ class Drives {
     struct Drive {
         DriveConfig config;
         std::unique_ptr<BlockBackend> medium;
+        std::string format;
         OverlayDisk* overlay = nullptr;  // of -snapshot: the medium itself
         std::unique_ptr<AtaDevice> device;
     };

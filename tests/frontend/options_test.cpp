@@ -127,7 +127,7 @@ TEST(Options, Drives) {
     EXPECT_TRUE(c.drives[1].snapshot);
 
     EXPECT_SAYS(bad({"-hda", "a", "-drive", "file=b,index=0"}), "both want IDE place 0");
-    EXPECT_SAYS(bad({"-drive", "file=a,format=qcow2"}), "raw");
+    EXPECT_SAYS(bad({"-drive", "file=a,format=vmdk"}), "raw");
     EXPECT_SAYS(bad({"-drive", "file=a,if=virtio"}), "if=ide or if=floppy");
     EXPECT_SAYS(bad({"-drive", "file=a,index=4"}), "0 to 3");
     EXPECT_SAYS(bad({"-drive", "file=a,bogus=1"}), "unknown key \"bogus\"");

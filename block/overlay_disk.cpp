@@ -1,4 +1,4 @@
-#include "machine/overlay_disk.h"
+#include "block/overlay_disk.h"
 
 #include <algorithm>
 

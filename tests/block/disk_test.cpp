@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "machine/overlay_disk.h"
-#include "machine/raw_disk.h"
+#include "block/overlay_disk.h"
+#include "block/raw_disk.h"
 
 namespace mynah::test {
 namespace {

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "base/archive.h"
-#include "devices/host.h"
+#include "base/block_backend.h"
 
 namespace mynah {
 
