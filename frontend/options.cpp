@@ -13,6 +13,7 @@
 #include "frontend/dates.h"
 #include "frontend/drive_options.h"
 #include "frontend/key_values.h"
+#include "frontend/virtio_options.h"
 
 namespace mynah {
 
@@ -69,6 +70,8 @@ struct Parser {
     HostTime now_;
     CommandLine line_;
     DriveOptions drives_;
+    VirtioOptions virtio_;
+    CharDevices chars_;
     bool nographic_ = false, no_window_ = false, snapshot_ = false;
     bool monitor_given_ = false;
     std::optional<i64> rtc_;
@@ -128,7 +131,8 @@ const std::vector<OptionRow>& option_rows() {
          [](P& p, S v) { return p.drives_.add("-cdrom", ide, cdrom, 2, v); }},
         {"fda", "FILE", "floppy images", [](P& p, S v) { return p.drives_.add("-fda", floppy, disk, 0, v); }},
         {"fdb", "FILE", "", [](P& p, S v) { return p.drives_.add("-fdb", floppy, disk, 1, v); }},
-        {"drive", "file=F,if=ide|floppy,index=N,media=disk|cdrom,format=raw,readonly=on,snapshot=on",
+        {"drive",
+         "file=F,if=ide|virtio|floppy|none,id=ID,index=N,media=disk|cdrom,format=raw,readonly=on,snapshot=on",
          "a drive", [](P& p, S v) { return p.drives_.add_drive(v); }, true},
         {"snapshot", "", "keep writes to disks in memory",
          [](P& p, S) -> Status { return p.snapshot_ = true, Ok{}; }},
@@ -142,8 +146,10 @@ const std::vector<OptionRow>& option_rows() {
          [](P& p, S) -> Status { return p.nographic_ = true, Ok{}; }},
         {"display", "none", "no window", call<&P::display>},
         {"vga", "std|none", "display adapter", call<&P::vga>},
-        {"device", "NAME[,KEY=VALUE]", "isa-debug-exit[,iobase=501h,iosize=2] or pc-testdev",
+        {"device", "NAME[,KEY=VALUE]", "a device, as virtio-blk-pci,drive=ID; -device help lists them",
          call<&P::device>, true},
+        {"chardev", "stdio|file|socket|null,id=ID[,path=FILE]", "a character device for -device virtconsole",
+         [](P& p, S v) { return p.chars_.add(v); }, true},
         {"global", "isa-debugcon.iobase=PORT", "moves the debug port", call<&P::global>, true},
         {"nodefaults", "", "only the devices that are asked for",
          [](P& p, S) -> Status { return p.config().default_devices = false, Ok{}; }},
@@ -189,7 +195,6 @@ constexpr Refused kRefused[] = {
     {"vnc", "VNC is not there yet; use -nographic or -display none"},
     {"usb", "there is no USB; leave it out"},
     {"daemonize", "it always runs in the foreground; leave it out, or start it with &"},
-    {"chardev", "give the character device to -serial, -monitor or -debugcon directly"},
 };
 
 Status Parser::memory(const std::string& v) {
@@ -359,21 +364,23 @@ Status Parser::vga(const std::string& v) {
 Status Parser::device(const std::string& v) {
     if (is_help(v)) {
         return list(
-            "isa-debug-exit  a write of N ends mynah with code (N << 1) | 1; iobase=501h, iosize=2\n"
-            "pc-testdev      ports for interrupt and port tests\n");
+            std::string(
+                "isa-debug-exit  a write of N ends mynah with code (N << 1) | 1; iobase=501h, iosize=2\n"
+                "pc-testdev      ports for interrupt and port tests\n") +
+            VirtioOptions::help());
     }
     auto parts = parse_key_values(v, "driver");
     if (!parts.ok()) return parts.error();
     const std::string& driver = parts->front().value;
     const auto rest = std::span(*parts).subspan(1);
+    if (VirtioOptions::knows(driver)) return virtio_.add_device(*parts, drives_);
     if (driver == "pc-testdev") {
         if (!rest.empty()) return Error{fmt::format("pc-testdev has no key \"{}\"", rest[0].key)};
         config().pc_testdev = true;
         return Ok{};
     }
     if (driver != "isa-debug-exit") {
-        return Error{
-            fmt::format("there is no device \"{}\"; there are isa-debug-exit and pc-testdev", driver)};
+        return Error{fmt::format("there is no device \"{}\"; -device help lists what there is", driver)};
     }
     if (config().isa_debug_exit) return Error{"isa-debug-exit is given twice"};
     IsaDebugExitConfig exit;
@@ -523,9 +530,11 @@ Status Parser::finish_streams() {
     unsigned users = c.monitor.spec == "stdio";
     users += c.debugcon.spec.ends_with("stdio");
     for (const CharConfig& s : c.serials) users += s.spec.ends_with("stdio");
+    for (const VirtioConsoleConfig& v : c.virtio_consoles) users += v.spec.ends_with("stdio");
     if (users > 1)
         return Error{
-            "only one of -serial, -monitor and -debugcon can use stdio; use -serial mon:stdio to share it"};
+            "only one of -serial, -monitor, -debugcon and -chardev can use stdio; use -serial mon:stdio to "
+            "share it"};
     return Ok{};
 }
 
@@ -539,6 +548,7 @@ Status Parser::finish() {
     auto drives = drives_.finish(snapshot_);
     if (!drives.ok()) return drives.error();
     c.drives = std::move(*drives);
+    if (Status s = virtio_.finish(c, chars_); !s) return s;
     c.clock = clock_.value_or(ClockMode::realtime);
     c.rtc_seconds = rtc_.value_or(c.clock == ClockMode::deterministic ? kDeterministicRtc : now_.utc);
     return finish_streams();

@@ -36,8 +36,9 @@ bool gives_input(const std::string& spec) {
 
 bool outside_input(const MachineConfig& config) {
     if (gives_input(config.monitor.spec)) return true;
-    return std::any_of(config.serials.begin(), config.serials.end(),
-                       [](const CharConfig& c) { return gives_input(c.spec); });
+    const auto brings = [](const auto& c) { return gives_input(c.spec); };
+    return std::any_of(config.serials.begin(), config.serials.end(), brings) ||
+           std::any_of(config.virtio_consoles.begin(), config.virtio_consoles.end(), brings);
 }
 
 }  // namespace
@@ -55,8 +56,9 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
                                  .send_break = [s] { s->machine_->serial_break(s->hub_->shared_serial()); }});
     if (!hub) return hub.error();
     s->hub_ = std::move(*hub);
-    auto machine = Machine::create(
-        config, {monotonic_nanoseconds, s->hub_->serials(), s->hub_->debugcon(), random_number()}, s->log_);
+    MachineHost host{monotonic_nanoseconds, s->hub_->serials(), s->hub_->debugcon(), random_number()};
+    host.virtio_consoles = s->hub_->virtio_consoles();
+    auto machine = Machine::create(config, std::move(host), s->log_);
     if (!machine) return machine.error();
     s->machine_ = std::move(*machine);
     s->monitor_ = std::make_unique<Monitor>(*s->machine_);
@@ -78,6 +80,10 @@ void Session::take_input() {
     const auto& serials = hub_->serials();
     for (unsigned i = 0; i < serials.size(); ++i) {
         if (serials[i] != nullptr && serials[i]->input_waiting()) machine_->serial_input_ready(i);
+    }
+    const auto& consoles = hub_->virtio_consoles();
+    for (unsigned i = 0; i < consoles.size(); ++i) {
+        if (consoles[i] != nullptr && consoles[i]->input_waiting()) machine_->virtio_console_input_ready(i);
     }
 }
 

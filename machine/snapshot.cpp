@@ -12,7 +12,8 @@ void Pc::visit(Archive& ar) {
     u8 clock = static_cast<u8>(config_.clock);
     u32 shift = deterministic_ ? config_.icount_shift : 0;
     std::string drives = drives_->describe_layout();
-    ar.all(cpu, ram, clock, shift, drives);
+    u32 rngs = config_.virtio_rngs, consoles = static_cast<u32>(virtio_consoles_.size());
+    ar.all(cpu, ram, clock, shift, drives, rngs, consoles);
     if (ar.loading() && ar.ok()) {
         if (cpu != config_.cpu) return ar.fail("made with -cpu " + cpu);
         if (ram != memory_->ram_size()) return ar.fail("made with -m " + std::to_string(ram / MiB));
@@ -21,6 +22,8 @@ void Pc::visit(Archive& ar) {
         if (deterministic_ && shift != config_.icount_shift)
             return ar.fail("made with -icount shift=" + std::to_string(shift));
         if (drives != drives_->describe_layout()) return ar.fail("made with other drives: " + drives);
+        if (rngs != config_.virtio_rngs || consoles != virtio_consoles_.size())
+            return ar.fail("made with other virtio devices");
         // From power-on: what is mapped where now must not stand in the way of where it belongs.
         reset_devices();
     }
