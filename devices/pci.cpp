@@ -13,6 +13,9 @@ namespace {
 constexpr u8 kStatusErrors = 0xF9;
 constexpr u16 kCommandMask = 0x0547;
 constexpr u16 kStatusInterrupt = 8;
+constexpr u8 kStatusCapabilities = 0x10;
+constexpr unsigned kFirstCapability = 0x40;
+constexpr u64 kMessages = 0xFEE00000, kMessagesEnd = 0xFEF00000;
 
 }  // namespace
 
@@ -87,8 +90,37 @@ void PciFunction::add_rom_bar(std::span<u8> rom) {
     set_config32(pci::rom_bar, 0, ~(size - 1) | 1);
 }
 
+u8 PciFunction::add_capability(u8 id, u8 size) {
+    unsigned at = kFirstCapability;
+    for (const auto& [offset, length] : capabilities_) at = align_up(unsigned{offset} + length, 4);
+    MYNAH_CHECK(size >= 2 && at + size <= 256);
+    const u8 offset = static_cast<u8>(at);
+    set_config8(offset, id);
+    set_config8(offset + 1, config8(pci::capabilities));
+    set_config8(pci::capabilities, offset);
+    set_config8(pci::status, config8(pci::status) | kStatusCapabilities);
+    capabilities_.emplace_back(offset, size);
+    return offset;
+}
+
+void PciFunction::add_msix(unsigned index, BankId bank, unsigned vectors) {
+    MYNAH_CHECK(msix_ == nullptr);
+    msix_ = std::make_unique<Msix>(vectors, [this](u64 address, u32 data) { send_message(address, data); });
+    add_mmio_bar(index, Msix::kBarSize, bank);
+    const u8 at = add_capability(pci::msix_capability, 12);
+    msix_control_ = static_cast<u8>(at + 2);
+    set_config16(msix_control_, static_cast<u16>(vectors - 1), Msix::kEnable | Msix::kFunctionMask);
+    set_config32(static_cast<u8>(at + 4), index);
+    set_config32(static_cast<u8>(at + 8), Msix::kPendingOffset | index);
+}
+
+void PciFunction::send_message(u64 address, u32 data) {
+    if (bus_ != nullptr && bus_master()) bus_->send_message(address, data);
+}
+
 u32 PciFunction::config_read(u8 offset, unsigned width) {
     MYNAH_CHECK(offset + width <= 256);
+    config_reading(offset, width);
     u32 value = 0;
     for (unsigned i = 0; i < width; ++i) {
         u8 byte = config_[offset + i];
@@ -113,6 +145,8 @@ void PciFunction::config_write(u8 offset, u32 value, unsigned width) {
         bus_->update_mappings();
         bus_->update_interrupts();
     }
+    if (msix_ && offset < msix_control_ + 2 && offset + width > msix_control_)
+        msix_->set_control(config16(msix_control_));
     config_written(offset, width);
 }
 
@@ -163,6 +197,7 @@ void PciFunction::dma_write(u64 address, std::span<const u8> data) {
 void PciFunction::reset_config() {
     config_ = power_on_;
     intx_ = false;
+    if (msix_) msix_->reset();
     if (bus_ == nullptr) return;
     bus_->update_mappings();
     bus_->update_interrupts();
@@ -170,13 +205,17 @@ void PciFunction::reset_config() {
 
 void PciFunction::visit_config(Archive& ar) {
     ar.all(config_, intx_);
+    if (msix_) msix_->visit(ar);
     if (!ar.loading() || !ar.ok()) return;
     // A damaged snapshot must not change what is wired.
-    for (unsigned i = 0; i < config_.size(); ++i) {
-        if (i < 0x40 && !w1c_[i]) {
+    const auto keep_fixed = [this](unsigned from, unsigned to) {
+        for (unsigned i = from; i < to; ++i) {
+            if (w1c_[i]) continue;
             config_[i] = static_cast<u8>((config_[i] & write_mask_[i]) | (power_on_[i] & ~write_mask_[i]));
         }
-    }
+    };
+    keep_fixed(0, 0x40);
+    for (const auto& [offset, size] : capabilities_) keep_fixed(offset, unsigned{offset} + size);
     // PIRQ levels are the bus's and the south bridge's own saved state.
     if (bus_ != nullptr) bus_->update_mappings();
 }
@@ -295,6 +334,16 @@ void PciBus::update_interrupts() {
         pirq_level_[i] = level[i];
         if (pirq_) pirq_(i, level[i]);
     }
+}
+
+void PciBus::send_message(u64 address, u32 data) {
+    if (address >= kMessages && address < kMessagesEnd) {
+        if (messages_) messages_(static_cast<u32>(address), data);
+        return;
+    }
+    // A write like any other, but never to registers: those of the sender would be among them.
+    address = align_down(address, 4);
+    if (memory_.write_target(align_down(address, kPageSize)).host != nullptr) memory_.write(address, data, 4);
 }
 
 void PciBus::reset() {

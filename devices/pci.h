@@ -1,5 +1,5 @@
 // PCI bus 0: functions with 256 bytes of configuration space, base address registers that map themselves,
-// INTx.
+// capabilities, INTx and MSI-X.
 //
 // PCI Local Bus Specification 3.0, ch. 6; configuration mechanism 1: 3.2.2.3.2. There are no bridges: buses
 // other than 0 are empty.
@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "devices/device.h"
 #include "devices/io_bus.h"
+#include "devices/msix.h"
 #include "mmu/physical_map.h"
 
 namespace mynah {
@@ -36,6 +37,7 @@ inline constexpr u8 bar0 = 0x10;
 inline constexpr u8 subsystem_vendor = 0x2C;
 inline constexpr u8 subsystem_id = 0x2E;
 inline constexpr u8 rom_bar = 0x30;
+inline constexpr u8 capabilities = 0x34;
 inline constexpr u8 interrupt_line = 0x3C;
 inline constexpr u8 interrupt_pin = 0x3D;
 
@@ -44,6 +46,10 @@ inline constexpr u16 io_space = 1;
 inline constexpr u16 memory_space = 2;
 inline constexpr u16 bus_master = 4;
 inline constexpr u16 interrupt_disable = 0x400;
+
+// Capability identifiers (appendix H).
+inline constexpr u8 vendor_capability = 0x09;
+inline constexpr u8 msix_capability = 0x11;
 }  // namespace pci
 
 struct PciIds {
@@ -67,6 +73,8 @@ class PciFunction : public Device {
     void config_write(u8 offset, u32 value, unsigned width);
 
     u16 command() const { return config16(pci::command); }
+    // Where it is plugged in.
+    u8 slot() const { return slot_; }
     bool bus_master() const { return (command() & pci::bus_master) != 0; }
     // Where BAR `index` (0..5; 6: the expansion ROM) is decoded at present; nothing: not decoded.
     std::optional<u64> bar_base(unsigned index) const;
@@ -88,12 +96,25 @@ class PciFunction : public Device {
     void set_write_mask(u8 offset, u8 mask) { write_mask_[offset] = mask; }
     // Bits that a write of 1 clears.
     void set_write_1_to_clear(u8 offset, u8 mask) { w1c_[offset] = mask; }
+    // A capability of `size` bytes, its two header bytes among them (6.7). Returns its offset; what is behind
+    // the header is set with set_config8() and its kin. The first added is the last that a guest finds.
+    u8 add_capability(u8 id, u8 size);
+    // MSI-X with its table and pending bits in BAR `index`, which shows `bank`: the device hands accesses to
+    // that bank on to msix(), whose size it has.
+    void add_msix(unsigned index, BankId bank, unsigned vectors);
 
     // --- while running ---
     u8 config8(u8 offset) const { return config_[offset]; }
     u16 config16(u8 offset) const { return static_cast<u16>(config_[offset] | config_[offset + 1] << 8); }
     u32 config32(u8 offset) const { return config16(offset) | static_cast<u32>(config16(offset + 2)) << 16; }
     void put_config8(u8 offset, u8 value) { config_[offset] = value; }
+    Msix* msix() { return msix_.get(); }
+    const Msix* msix() const { return msix_.get(); }
+    // Before a configuration read, for registers that show something else at each.
+    virtual void config_reading(u8 offset, unsigned width) {
+        (void)offset;
+        (void)width;
+    }
     // After a configuration write took effect. `offset` and `width` as the guest gave them.
     virtual void config_written(u8 offset, unsigned width) {
         (void)offset;
@@ -108,6 +129,7 @@ class PciFunction : public Device {
     void dma_read(u64 address, std::span<u8> out);
     void dma_write(u64 address, std::span<const u8> data);
     PciBus* bus() { return bus_; }
+    const PciBus* bus() const { return bus_; }
 
     // For reset() and visit() of the derived class: configuration space, INTx level, mappings.
     void reset_config();
@@ -132,12 +154,16 @@ class PciFunction : public Device {
     }
     std::optional<u64> wanted_base(unsigned index) const;
     bool interrupt_asserted() const;
+    void send_message(u64 address, u32 data);
 
     std::array<u8, 256> config_{};
     std::array<u8, 256> power_on_{};
     std::array<u8, 256> write_mask_{};
     std::array<u8, 256> w1c_{};
     std::array<Bar, 7> bars_;
+    std::vector<std::pair<u8, u8>> capabilities_;  // offset, size
+    std::unique_ptr<Msix> msix_;
+    u8 msix_control_ = 0;  // offset of message control
     bool intx_ = false;
     PciBus* bus_ = nullptr;
     u8 slot_ = 0;
@@ -158,6 +184,9 @@ class PciBus final : public Device {
     // boards that firmware knows. `level` is the wired-OR; called on changes only.
     using PirqSink = std::function<void(unsigned pirq, bool level)>;
     void connect_pirq(PirqSink sink) { pirq_ = std::move(sink); }
+    // Where message-signalled interrupts go: writes of functions to FEExxxxxh (SDM vol. 3A 11.11).
+    using MessageSink = std::function<void(u32 address, u32 data)>;
+    void connect_messages(MessageSink sink) { messages_ = std::move(sink); }
     // Port CF9h lies inside CONFIG_ADDRESS and answers byte accesses: the south bridge's reset control.
     void connect_reset_control(std::function<u8()> read, std::function<void(u8)> write);
 
@@ -179,6 +208,7 @@ class PciBus final : public Device {
     friend class PciFunction;
     void update_mappings();
     void update_interrupts();
+    void send_message(u64 address, u32 data);
     void unmap(PciFunction& f, unsigned index);
     bool map(PciFunction& f, unsigned index, u64 base);
     PciFunction* addressed();
@@ -190,6 +220,7 @@ class PciBus final : public Device {
     u32 address_ = 0;
     std::array<bool, 4> pirq_level_{};
     PirqSink pirq_;
+    MessageSink messages_;
     std::function<u8()> reset_read_;
     std::function<void(u8)> reset_write_;
 };

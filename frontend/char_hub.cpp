@@ -39,6 +39,19 @@ Result<std::unique_ptr<CharHub>> CharHub::create(const MachineConfig& config,
             hub->serials_.push_back(*stream);
         }
     }
+    for (const VirtioConsoleConfig& c : config.virtio_consoles) {
+        auto stream = hub->open("-chardev", c.spec);
+        if (!stream.ok()) return stream.error();
+        if (*stream && c.spec.starts_with("mon:")) {
+            hub->mux_ = std::make_unique<TerminalMux>(**stream, actions);
+            hub->shared_serial_ = ~0u;  // a console knows no break
+            hub->virtio_consoles_.push_back(&hub->mux_->serial());
+            hub->monitor_ = &hub->mux_->monitor();
+            hub->monitor_echo_ = shared = true;
+        } else {
+            hub->virtio_consoles_.push_back(*stream);
+        }
+    }
     auto debugcon = hub->open("-debugcon", config.debugcon.spec);
     if (!debugcon.ok()) return debugcon.error();
     hub->debugcon_ = *debugcon;
@@ -68,7 +81,8 @@ void CharHub::poll() {
 
 bool CharHub::input_waiting() const {
     const auto waiting = [](CharBackend* c) { return c != nullptr && c->input_waiting(); };
-    return std::any_of(serials_.begin(), serials_.end(), waiting) || waiting(monitor_);
+    return std::any_of(serials_.begin(), serials_.end(), waiting) ||
+           std::any_of(virtio_consoles_.begin(), virtio_consoles_.end(), waiting) || waiting(monitor_);
 }
 
 void CharHub::add_inputs(std::vector<HostPoll>& polls) const {

@@ -26,6 +26,7 @@ class CharHub {
 
     // For MachineHost. Null: nothing attached.
     const std::vector<CharBackend*>& serials() const { return serials_; }
+    const std::vector<CharBackend*>& virtio_consoles() const { return virtio_consoles_; }
     CharBackend* debugcon() const { return debugcon_; }
     CharBackend* monitor() const { return monitor_; }
     // How many peers the monitor has had, or, on a shared terminal, how often it was switched to: each time
@@ -63,6 +64,7 @@ class CharHub {
     std::unique_ptr<TerminalMux> mux_;
     std::unique_ptr<HostTerminal> terminal_;
     std::vector<CharBackend*> serials_;
+    std::vector<CharBackend*> virtio_consoles_;
     CharBackend* debugcon_ = nullptr;
     CharBackend* monitor_ = nullptr;
     const HostChar* monitor_stream_ = nullptr;  // null: shares a stream with a serial port

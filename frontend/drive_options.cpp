@@ -10,13 +10,15 @@ namespace mynah {
 
 namespace {
 
-constexpr unsigned kIdePlaces = 4, kFloppyPlaces = 2;
+constexpr unsigned kIdePlaces = 4, kFloppyPlaces = 2, kVirtioPlaces = 24;
 
 unsigned places(DriveInterface interface) {
+    if (interface == DriveInterface::virtio) return kVirtioPlaces;
     return interface == DriveInterface::ide ? kIdePlaces : kFloppyPlaces;
 }
 
 std::string_view interface_name(DriveInterface interface) {
+    if (interface == DriveInterface::virtio) return "virtio";
     return interface == DriveInterface::ide ? "IDE" : "floppy";
 }
 
@@ -64,8 +66,12 @@ Status DriveOptions::add_drive(std::string_view text) {
                 e.drive.interface = DriveInterface::ide;
             } else if (value == "floppy") {
                 e.drive.interface = DriveInterface::floppy;
+            } else if (value == "virtio" || value == "none") {
+                e.drive.interface = DriveInterface::virtio;
+                e.detached = value == "none";
             } else {
-                return fail(fmt::format("interface \"{}\" is not supported; use if=ide or if=floppy", value));
+                return fail(fmt::format(
+                    "interface \"{}\" is not supported; use if=ide, if=virtio, if=floppy or if=none", value));
             }
         } else if (key == "media") {
             if (value != "disk" && value != "cdrom") return fail("media is disk or cdrom");
@@ -87,18 +93,24 @@ Status DriveOptions::add_drive(std::string_view text) {
             } else {
                 read_only = *on;
             }
-        } else if (!is_one_of(key, {"id", "cache", "aio", "detect-zeroes", "rerror", "werror"})) {
+        } else if (key == "id") {
+            e.id = value;
+        } else if (!is_one_of(key, {"cache", "aio", "detect-zeroes", "rerror", "werror"})) {
             return fail(fmt::format("unknown key \"{}\"", key));
         }
     }
     const bool cdrom = e.drive.media == DriveMedia::cdrom;
     if (cdrom && e.drive.interface == DriveInterface::floppy) return fail("a floppy drive takes no CD-ROM");
-    if (e.drive.file.empty() && !cdrom && e.drive.interface == DriveInterface::ide) {
+    const bool virtio = e.drive.interface == DriveInterface::virtio;
+    if (cdrom && virtio) return fail("a CD-ROM drive is IDE's; use if=ide");
+    if (e.detached && e.id.empty()) return fail("if=none needs id=NAME, for a -device with drive=NAME");
+    if (e.drive.file.empty() && !cdrom && e.drive.interface != DriveInterface::floppy) {
         return fail(has_media ? "a disk needs file=" : "it needs file=");
     }
     if (cdrom && read_only == false) return fail("a CD-ROM is always read-only");
     e.drive.read_only = read_only.value_or(cdrom);
     if (index && (bus || unit)) return fail("give either index or bus and unit");
+    if (virtio && (bus || unit)) return fail("virtio disks have an index only");
     if (bus || unit) {
         if (bus.value_or(0) > 1 || unit.value_or(0) > 1) return fail("bus and unit are 0 or 1");
         index = e.drive.interface == DriveInterface::ide ? bus.value_or(0) * 2 + unit.value_or(0)
@@ -116,7 +128,28 @@ Status DriveOptions::add_drive(std::string_view text) {
     return Ok{};
 }
 
+Status DriveOptions::attach_all() {
+    for (const Attachment& a : attachments_) {
+        const auto found =
+            std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.id == a.id; });
+        if (found == entries_.end())
+            return Error{fmt::format("{}: there is no -drive with the id \"{}\"", a.source, a.id)};
+        if (!found->detached)
+            return Error{fmt::format("{}: {} is in use already; give it if=none", a.source, found->source)};
+        found->detached = false;
+        found->drive.serial = a.serial;
+        found->drive.boot_index = a.boot_index;
+    }
+    for (const Entry& e : entries_) {
+        if (e.detached)
+            return Error{
+                fmt::format("{}: no -device has drive={}; add one, or give an interface", e.source, e.id)};
+    }
+    return Ok{};
+}
+
 Result<std::vector<DriveConfig>> DriveOptions::finish(bool snapshot) {
+    if (Status s = attach_all(); !s) return s.error();
     const auto holder = [&](DriveInterface interface, unsigned index, const Entry* except) -> const Entry* {
         for (const Entry& e : entries_) {
             if (&e != except && e.has_index && e.drive.interface == interface && e.drive.index == index)

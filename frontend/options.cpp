@@ -15,6 +15,7 @@
 #include "frontend/host_network.h"
 #include "frontend/key_values.h"
 #include "frontend/network_options.h"
+#include "frontend/virtio_options.h"
 
 namespace mynah {
 
@@ -72,6 +73,8 @@ struct Parser {
     CommandLine line_;
     DriveOptions drives_;
     NetworkOptions networks_;
+    VirtioOptions virtio_;
+    CharDevices chars_;
     bool nographic_ = false, no_window_ = false, snapshot_ = false;
     bool monitor_given_ = false;
     std::optional<i64> rtc_;
@@ -132,8 +135,8 @@ const std::vector<OptionRow>& option_rows() {
         {"fda", "FILE", "floppy images", [](P& p, S v) { return p.drives_.add("-fda", floppy, disk, 0, v); }},
         {"fdb", "FILE", "", [](P& p, S v) { return p.drives_.add("-fdb", floppy, disk, 1, v); }},
         {"drive",
-         "file=F,if=ide|floppy,index=N,media=disk|cdrom,format=raw|qcow2,readonly=on,snapshot=on,discard="
-         "unmap",
+         "file=F,if=ide|virtio|floppy|none,id=ID,index=N,media=disk|cdrom,format=raw|qcow2,readonly=on,"
+         "snapshot=on,discard=unmap",
          "a drive", [](P& p, S v) { return p.drives_.add_drive(v); }, true},
         {"snapshot", "", "keep writes to disks in memory",
          [](P& p, S) -> Status { return p.snapshot_ = true, Ok{}; }},
@@ -149,7 +152,10 @@ const std::vector<OptionRow>& option_rows() {
         {"display", "none", "no window", call<&P::display>},
         {"vga", "std|none", "display adapter", call<&P::vga>},
         {"device", "NAME[,KEY=VALUE]",
-         "a network adapter, isa-debug-exit[,iobase=501h,iosize=2] or pc-testdev", call<&P::device>, true},
+         "a device, as e1000,netdev=ID or virtio-blk-pci,drive=ID; -device help lists them", call<&P::device>,
+         true},
+        {"chardev", "stdio|file|socket|null,id=ID[,path=FILE]", "a character device for -device virtconsole",
+         [](P& p, S v) { return p.chars_.add(v); }, true},
         {"global", "isa-debugcon.iobase=PORT", "moves the debug port", call<&P::global>, true},
         {"nodefaults", "", "only the devices that are asked for",
          [](P& p, S) -> Status { return p.config().default_devices = false, Ok{}; }},
@@ -201,7 +207,6 @@ constexpr Refused kRefused[] = {
     {"vnc", "VNC is not there yet; use -nographic or -display none"},
     {"usb", "there is no USB; leave it out"},
     {"daemonize", "it always runs in the foreground; leave it out, or start it with &"},
-    {"chardev", "give the character device to -serial, -monitor or -debugcon directly"},
 };
 
 Status Parser::memory(const std::string& v) {
@@ -374,12 +379,13 @@ Status Parser::device(const std::string& v) {
             std::string(
                 "isa-debug-exit  a write of N ends mynah with code (N << 1) | 1; iobase=501h, iosize=2\n"
                 "pc-testdev      ports for interrupt and port tests\n") +
-            NetworkOptions::model_list());
+            NetworkOptions::model_list() + VirtioOptions::help());
     }
     auto parts = parse_key_values(v, "driver");
     if (!parts.ok()) return parts.error();
     const std::string& driver = parts->front().value;
     const auto rest = std::span(*parts).subspan(1);
+    if (VirtioOptions::knows(driver)) return virtio_.add_device(*parts, drives_);
     if (driver == "pc-testdev") {
         if (!rest.empty()) return Error{fmt::format("pc-testdev has no key \"{}\"", rest[0].key)};
         config().pc_testdev = true;
@@ -537,9 +543,11 @@ Status Parser::finish_streams() {
     unsigned users = c.monitor.spec == "stdio";
     users += c.debugcon.spec.ends_with("stdio");
     for (const CharConfig& s : c.serials) users += s.spec.ends_with("stdio");
+    for (const VirtioConsoleConfig& v : c.virtio_consoles) users += v.spec.ends_with("stdio");
     if (users > 1)
         return Error{
-            "only one of -serial, -monitor and -debugcon can use stdio; use -serial mon:stdio to share it"};
+            "only one of -serial, -monitor, -debugcon and -chardev can use stdio; use -serial mon:stdio to "
+            "share it"};
     return Ok{};
 }
 
@@ -553,6 +561,7 @@ Status Parser::finish() {
     auto drives = drives_.finish(snapshot_);
     if (!drives.ok()) return drives.error();
     c.drives = std::move(*drives);
+    if (Status s = virtio_.finish(c, chars_); !s) return s;
     c.clock = clock_.value_or(ClockMode::realtime);
     // As in QEMU one adapter is there unasked; but not where runs are to repeat, which a network upsets.
     auto nics = networks_.finish(c.default_devices && c.clock == ClockMode::realtime && has_user_networks());

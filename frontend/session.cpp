@@ -39,8 +39,9 @@ bool outside_input(const MachineConfig& config) {
     for (const NicConfig& nic : config.nics) {
         if (nic.user) return true;
     }
-    return std::any_of(config.serials.begin(), config.serials.end(),
-                       [](const CharConfig& c) { return gives_input(c.spec); });
+    const auto brings = [](const auto& c) { return gives_input(c.spec); };
+    return std::any_of(config.serials.begin(), config.serials.end(), brings) ||
+           std::any_of(config.virtio_consoles.begin(), config.virtio_consoles.end(), brings);
 }
 
 }  // namespace
@@ -66,7 +67,8 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
                                     .serials = s->hub_->serials(),
                                     .debugcon = s->hub_->debugcon(),
                                     .networks = s->networks_->networks(),
-                                    .random = random_number()},
+                                    .random = random_number(),
+                                    .virtio_consoles = s->hub_->virtio_consoles()},
                                    s->log_);
     if (!machine) return machine.error();
     s->machine_ = std::move(*machine);
@@ -93,6 +95,10 @@ bool Session::take_input() {
     const auto& serials = hub_->serials();
     for (unsigned i = 0; i < serials.size(); ++i) {
         if (serials[i] != nullptr && serials[i]->input_waiting()) machine_->serial_input_ready(i);
+    }
+    const auto& consoles = hub_->virtio_consoles();
+    for (unsigned i = 0; i < consoles.size(); ++i) {
+        if (consoles[i] != nullptr && consoles[i]->input_waiting()) machine_->virtio_console_input_ready(i);
     }
     return frames;
 }

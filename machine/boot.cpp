@@ -1,4 +1,8 @@
 // How the machine starts: firmware in ROM, or a kernel placed in RAM by bios/direct_boot.
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "bios/cmos_layout.h"
 #include "bios/files.h"
 #include "bios/fw_cfg_contents.h"
@@ -89,6 +93,20 @@ Status Pc::load_firmware() {
     return Ok{};
 }
 
+// The disks that were given a place in it, as SeaBIOS's "bootorder" names them.
+std::vector<std::string> Pc::boot_order() const {
+    std::vector<std::pair<unsigned, std::string>> chosen;
+    for (const Drives::VirtioDisk& disk : drives_->virtio_disks()) {
+        if (!disk.boot_index) continue;
+        chosen.emplace_back(*disk.boot_index,
+                            fmt::format("/pci@i0cf8/scsi@{:x}/disk@0,0", disk.device->slot()));
+    }
+    std::sort(chosen.begin(), chosen.end());
+    std::vector<std::string> paths;
+    for (auto& [index, path] : chosen) paths.push_back(std::move(path));
+    return paths;
+}
+
 // What the board tells of itself, whoever boots it: fw_cfg and CMOS.
 void Pc::describe_to_guest() {
     FwCfgConfig contents;
@@ -96,6 +114,7 @@ void Pc::describe_to_guest() {
     contents.cpus = config_.cpus;
     contents.graphics = vga_ != nullptr;
     contents.boot_menu = config_.boot_menu;
+    contents.boot_order = boot_order();
     contents.acpi = acpi_config();
     FwCfgContents made = make_fw_cfg(contents);
     for (FwCfgItem& item : made.items) fw_cfg_.add(item.key, std::move(item.data));

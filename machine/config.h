@@ -23,19 +23,26 @@ enum class AccelKind : u8 {
     verify,  // the translator, checked against the interpreter step by step
 };
 
-enum class DriveInterface : u8 { ide, floppy };
+enum class DriveInterface : u8 { ide, floppy, virtio };
 enum class DriveMedia : u8 { disk, cdrom };
 
 struct DriveConfig {
     DriveInterface interface = DriveInterface::ide;
     DriveMedia media = DriveMedia::disk;
-    unsigned index = 0;  // IDE: channel * 2 + unit; floppy: drive number
+    unsigned index = 0;  // IDE: channel * 2 + unit; floppy: drive number; virtio: any, but of one drive
     std::string file;    // empty: a drive without a medium (CD-ROM, floppy)
     bool read_only = false;
     bool snapshot = false;  // writes go to memory
     ImageFormat format =
         ImageFormat::probe;  // of disks; CD-ROMs and floppies are raw unless it says otherwise
     bool discard = false;    // the guest may give space back
+    std::string serial = {};  // virtio: what the guest sees as the disk's id; empty: one is made up
+    std::optional<unsigned> boot_index = {};  // virtio: firmware tries lower ones first
+};
+
+// A virtio console's host end; its `spec` is as in CharConfig.
+struct VirtioConsoleConfig {
+    std::string spec = "none";
 };
 
 // `stdio`, `file:PATH`, `unix:PATH[,server[,nowait]]`, `null`, `none` or `mon:stdio`; parsed by the front
@@ -110,6 +117,8 @@ struct MachineConfig {
     bool vga = true;
     std::optional<IsaDebugExitConfig> isa_debug_exit;
     bool pc_testdev = false;
+    unsigned virtio_rngs = 0;
+    std::vector<VirtioConsoleConfig> virtio_consoles;
 
     bool reboot = true;         // -no-reboot: a guest's reset ends mynah
     bool shut_down = true;      // -no-shutdown: power-off stops the guest and keeps the monitor

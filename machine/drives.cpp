@@ -17,10 +17,12 @@ constexpr u64 kCdSector = 2048;
 constexpr u64 kMaxSectors = u64{1} << 48;
 constexpr unsigned kIdeDrives = 4;
 constexpr unsigned kFloppyDrives = 2;
+constexpr unsigned kVirtioDrives = 24;
 constexpr u16 kFloppyPorts = 0x3F0;
 
 std::string_view kind(const DriveConfig& c) {
     if (c.interface == DriveInterface::floppy) return "floppy";
+    if (c.interface == DriveInterface::virtio) return "virtio";
     return c.media == DriveMedia::cdrom ? "cdrom" : "disk";
 }
 
@@ -68,14 +70,19 @@ Result<std::unique_ptr<Drives>> Drives::create(const std::vector<DriveConfig>& c
 
 Status Drives::add(const DriveConfig& config, Wiring& wiring) {
     const bool floppy = config.interface == DriveInterface::floppy;
-    if (config.index >= (floppy ? kFloppyDrives : kIdeDrives)) {
+    const bool virtio = config.interface == DriveInterface::virtio;
+    if (config.index >= (floppy ? kFloppyDrives : virtio ? kVirtioDrives : kIdeDrives)) {
         return Error{
             fmt::format("drive \"{}\": there is no {} drive {}", config.file, kind(config), config.index)};
     }
     for (const auto& d : drives_) {
         if (d->config.interface == config.interface && d->config.index == config.index) {
             return Error{fmt::format("drives \"{}\" and \"{}\" both want {} index {}; give one another index",
-                                     d->config.file, config.file, floppy ? "floppy" : "IDE", config.index)};
+                                     d->config.file, config.file,
+                                     floppy   ? "floppy"
+                                     : virtio ? "virtio"
+                                              : "IDE",
+                                     config.index)};
         }
     }
     for (const auto& d : drives_) {
@@ -102,6 +109,11 @@ Status Drives::add(const DriveConfig& config, Wiring& wiring) {
     if (floppy) {
         floppy_.add_drive(config.index, FloppyController::drive_for(size));
         floppy_.set_medium(config.index, drive->medium.get());
+    } else if (virtio) {
+        const std::string serial =
+            config.serial.empty() ? fmt::format("mynah-{}", config.index) : config.serial;
+        drive->virtio = std::make_unique<VirtioBlock>(fmt::format("virtio-blk{}", config.index), wiring.queue,
+                                                      *drive->medium, serial.substr(0, 20));
     } else {
         const std::string serial = fmt::format("QM{:05}", config.index + 1);
         if (config.media == DriveMedia::cdrom) {
@@ -119,6 +131,22 @@ Status Drives::map_floppy(IoBus& io) {
     // 3F6h belongs to the IDE channel.
     if (Status s = io.map(kFloppyPorts, floppy_, FloppyController::ports, 6); !s) return s;
     return io.map(kFloppyPorts + 7, floppy_, FloppyController::ports, 1, 7);
+}
+
+std::vector<Device*> Drives::devices() {
+    std::vector<Device*> all{&ide_, &floppy_};
+    for (const auto& d : drives_) {
+        if (d->virtio) all.push_back(d->virtio.get());
+    }
+    return all;
+}
+
+std::vector<Drives::VirtioDisk> Drives::virtio_disks() {
+    std::vector<VirtioDisk> disks;
+    for (const auto& d : drives_) {
+        if (d->virtio) disks.push_back({d->virtio.get(), d->config.boot_index});
+    }
+    return disks;
 }
 
 bool Drives::has_floppy() const {
@@ -143,8 +171,9 @@ std::string Drives::describe() const {
     std::string out;
     for (const auto& d : drives_) {
         const DriveConfig& c = d->config;
-        const std::string where = c.interface == DriveInterface::floppy
-                                      ? fmt::format("floppy{}", c.index)
+        const std::string where = c.interface == DriveInterface::floppy ? fmt::format("floppy{}", c.index)
+                                  : c.interface == DriveInterface::virtio
+                                      ? fmt::format("virtio{}", c.index)
                                       : fmt::format("ide{}-{}{}", c.index / 2,
                                                     c.media == DriveMedia::cdrom ? "cd" : "hd", c.index % 2);
         out += fmt::format("{}: {}{}\n", where,

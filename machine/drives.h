@@ -15,6 +15,7 @@
 #include "devices/ide_controller.h"
 #include "devices/io_bus.h"
 #include "devices/isa_dma.h"
+#include "devices/virtio/block.h"
 #include "machine/config.h"
 
 namespace mynah {
@@ -32,7 +33,13 @@ class Drives {
 
     PiixIde& ide() { return ide_; }
     // Every device here, for reset and snapshots.
-    std::vector<Device*> devices() { return {&ide_, &floppy_}; }
+    std::vector<Device*> devices();
+    // In the order of the configuration; the machine gives them their slots.
+    struct VirtioDisk {
+        VirtioBlock* device;
+        std::optional<unsigned> boot_index;
+    };
+    std::vector<VirtioDisk> virtio_disks();
     Status map_floppy(IoBus& io);
     bool has_floppy() const;
     // For CMOS.
@@ -53,6 +60,7 @@ class Drives {
         std::string format;
         OverlayDisk* overlay = nullptr;  // of -snapshot: the medium itself
         std::unique_ptr<AtaDevice> device;
+        std::unique_ptr<VirtioBlock> virtio;
     };
 
     explicit Drives(Wiring wiring);

@@ -204,6 +204,17 @@ void LockstepMemory::write(PhysicalAddress address, u64 value, unsigned width) {
     --device_access_;
 }
 
+void LockstepMemory::notify_written(PhysicalAddress address, u64 length) {
+    std::vector<u8> copy(length);
+    ++device_access_;
+    first_->read(address, copy);
+    --device_access_;
+    tape_.tell({.processor = {},
+                .memory = [address, bytes = std::move(copy)](PhysicalMap& map) { map.write(address, bytes); },
+                .rewires = false});
+    first_->notify_written(address, length);
+}
+
 void LockstepMemory::visit(Archive& ar) {
     first_->visit(ar);
     if (!ar.loading()) return;

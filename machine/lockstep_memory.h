@@ -53,9 +53,8 @@ class LockstepMemory final : public PhysicalMap {
     u8 flags(PhysicalAddress frame) const override { return first_->flags(frame); }
     void set_flag(PhysicalAddress frame, u8 flag) override { first_->set_flag(frame, flag); }
     void clear_flag(PhysicalAddress frame, u8 flag) override { first_->clear_flag(frame, flag); }
-    void notify_written(PhysicalAddress address, u64 length) override {
-        first_->notify_written(address, length);
-    }
+    // A device wrote in place, to the first copy: the second gets it from there.
+    void notify_written(PhysicalAddress address, u64 length) override;
     void observe_frames(u8 flag, FrameObserver& observer) override { first_->observe_frames(flag, observer); }
     void observe_map(MapObserver& observer) override { first_->observe_map(observer); }
     void visit(Archive& ar) override;

@@ -95,6 +95,10 @@ void Machine::serial_input_ready(unsigned index) {
     if (index < pc_->uarts_.size()) pc_->uarts_[index]->input_ready();
 }
 
+void Machine::virtio_console_input_ready(unsigned index) {
+    if (index < pc_->virtio_consoles_.size()) pc_->virtio_consoles_[index]->input_ready();
+}
+
 void Machine::serial_break(unsigned index) {
     if (index < pc_->uarts_.size()) pc_->uarts_[index]->receive_break();
 }

@@ -29,6 +29,7 @@ struct MachineHost {
     std::vector<NetBackend*> networks{};  // by MachineConfig::nics; null: no cable
     u64 random = 0;                       // under --clock realtime the guest's random numbers start from it
     AcceleratorFactory accelerator{};     // tests: instead of what -accel says
+    std::vector<CharBackend*> virtio_consoles{};  // as many as the configuration has; null: nothing attached
 };
 
 enum class RunState : u8 {
@@ -64,6 +65,8 @@ class Machine {
     // --- input and output ---
     // A host backend has input for serial port `index`.
     void serial_input_ready(unsigned index);
+    // The same for a virtio console.
+    void virtio_console_input_ready(unsigned index);
     // A break condition on its line, as Linux takes for SysRq.
     void serial_break(unsigned index);
     // The back end of network adapter `index` has frames that it was not told of yet.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/bits.h"
 #include "cpu/apic/local_apic.h"
 #include "jit/jit.h"
 
@@ -15,6 +16,7 @@ constexpr u64 kTestdevBase = 0xFF000000;
 constexpr u64 kVgaWindow = 0xA0000;
 constexpr unsigned kCoprocessorIrq = 13;
 constexpr unsigned kSci = 9;
+constexpr u8 kFirstFreeSlot = 3;
 
 }  // namespace
 
@@ -165,6 +167,7 @@ Status Pc::make_devices() {
     }
 
     pci_.connect_pirq([this](unsigned pirq, bool level) { isa_bridge_.set_pirq(pirq, level); });
+    pci_.connect_messages([this](u32 address, u32 data) { deliver_message(address, data); });
     pci_.connect_reset_control([this] { return isa_bridge_.read_reset_control(); },
                                [this](u8 value) { isa_bridge_.write_reset_control(value); });
     pci_.add(host_bridge_, 0, 0);
@@ -173,9 +176,37 @@ Status Pc::make_devices() {
     pci_.add(power_, 1, 3);
     if (vga_) pci_.add(*vga_, 2, 0);
     if (Status s = nics_->plug_in(pci_, io_); !s) return s;
+    if (Status s = make_virtio_devices(); !s) return s;
     map_memory();
     if (Status s = map_ports(); !s) return s;
     return map_optional_devices();
+}
+
+Status Pc::plug(PciFunction& function) {
+    for (u8 slot = kFirstFreeSlot; slot < 32; ++slot) {
+        if (pci_.find(slot, 0) != nullptr) continue;
+        pci_.add(function, slot, 0);
+        return Ok{};
+    }
+    return Error{"there is no PCI slot left; drop some devices"};
+}
+
+Status Pc::make_virtio_devices() {
+    for (const Drives::VirtioDisk& disk : drives_->virtio_disks()) {
+        if (Status s = plug(*disk.device); !s) return s;
+    }
+    for (unsigned i = 0; i < config_.virtio_rngs; ++i) {
+        virtio_rngs_.push_back(
+            std::make_unique<VirtioRng>(fmt::format("virtio-rng{}", i), queue_, [this] { return random(); }));
+        if (Status s = plug(*virtio_rngs_.back()); !s) return s;
+    }
+    for (unsigned i = 0; i < config_.virtio_consoles.size(); ++i) {
+        CharBackend* backend = i < host_.virtio_consoles.size() ? host_.virtio_consoles[i] : nullptr;
+        virtio_consoles_.push_back(
+            std::make_unique<VirtioConsole>(fmt::format("virtio-console{}", i), queue_, backend));
+        if (Status s = plug(*virtio_consoles_.back()); !s) return s;
+    }
+    return Ok{};
 }
 
 void Pc::map_memory() {
@@ -264,6 +295,8 @@ std::vector<Device*> Pc::devices() {
     for (Device* d : drives_->devices()) all.push_back(d);
     if (vga_) all.push_back(vga_.get());
     for (Device* d : nics_->devices()) all.push_back(d);
+    for (const auto& rng : virtio_rngs_) all.push_back(rng.get());
+    for (const auto& console : virtio_consoles_) all.push_back(console.get());
     if (debug_exit_) all.push_back(debug_exit_.get());
     if (testdev_) all.push_back(testdev_.get());
     return all;
@@ -276,6 +309,14 @@ void Pc::deliver(const Message& message) {
     signal([message](Cpu& c) {
         c.apic()->receive(static_cast<DeliveryMode>(message.delivery), message.vector, message.level);
     });
+}
+
+// A message-signalled interrupt (SDM vol. 3A 11.11.1, 11.11.2).
+void Pc::deliver_message(u32 address, u32 data) {
+    const bool level = bit(data, 15), asserted = bit(data, 14);
+    if (level && !asserted) return;
+    deliver({static_cast<u8>(address >> 12), bit(address, 2), static_cast<Delivery>(bits(data, 10, 8)),
+             static_cast<u8>(data), level});
 }
 
 // xorshift128+: fixed by the seed, saved with the machine.

@@ -28,6 +28,8 @@
 #include "devices/system_control.h"
 #include "devices/uart.h"
 #include "devices/vga_std.h"
+#include "devices/virtio/console.h"
+#include "devices/virtio/rng.h"
 #include "machine/clock.h"
 #include "machine/drives.h"
 #include "machine/irq_router.h"
@@ -83,12 +85,17 @@ class Pc final : public CpuHost, private ApicBus {
     friend class PcFirmwareTarget;
 
     void deliver(const Message& message) override;
+    void deliver_message(u32 address, u32 data);
+    Status make_virtio_devices();
+    // Into the first free slot behind the board's own. Error: there is none.
+    Status plug(PciFunction& function);
     Status map_ports();
     Status map_optional_devices();
     void map_memory();
     void describe_to_guest();
     RamLayout ram_layout() const;
     AcpiConfig acpi_config() const;
+    std::vector<std::string> boot_order() const;
     void reset_devices();
     void apply_entry(const CpuEntry& entry);
     std::vector<Device*> devices();
@@ -133,6 +140,8 @@ class Pc final : public CpuHost, private ApicBus {
     std::unique_ptr<Drives> drives_;
     std::unique_ptr<StdVga> vga_;
     std::unique_ptr<Nics> nics_;
+    std::vector<std::unique_ptr<VirtioRng>> virtio_rngs_;
+    std::vector<std::unique_ptr<VirtioConsole>> virtio_consoles_;
     std::unique_ptr<DebugExit> debug_exit_;
     std::unique_ptr<PcTestdev> testdev_;
     std::vector<std::unique_ptr<DeviceMmio>> windows_;

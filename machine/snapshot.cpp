@@ -13,7 +13,8 @@ void Pc::visit(Archive& ar) {
     u32 shift = deterministic_ ? config_.icount_shift : 0;
     std::string drives = drives_->describe_layout();
     std::string nics = nics_->describe_layout();
-    ar.all(cpu, ram, clock, shift, drives, nics);
+    u32 rngs = config_.virtio_rngs, consoles = static_cast<u32>(virtio_consoles_.size());
+    ar.all(cpu, ram, clock, shift, drives, nics, rngs, consoles);
     if (ar.loading() && ar.ok()) {
         if (cpu != config_.cpu) return ar.fail("made with -cpu " + cpu);
         if (ram != memory_->ram_size()) return ar.fail("made with -m " + std::to_string(ram / MiB));
@@ -24,6 +25,8 @@ void Pc::visit(Archive& ar) {
         if (drives != drives_->describe_layout()) return ar.fail("made with other drives: " + drives);
         if (nics != nics_->describe_layout())
             return ar.fail("made with other network adapters: " + (nics.empty() ? "none" : nics));
+        if (rngs != config_.virtio_rngs || consoles != virtio_consoles_.size())
+            return ar.fail("made with other virtio devices");
         // From power-on: what is mapped where now must not stand in the way of where it belongs.
         reset_devices();
     }
