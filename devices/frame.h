@@ -12,6 +12,10 @@ struct Frame {
     u32 width = 0;
     u32 height = 0;
     std::vector<u8> rgb;  // 3 bytes a pixel, rows from the top without padding
+    // What the last DisplayAdapter::update() changed: rows first_row .. end_row (excluded).
+    u32 first_row = 0;
+    u32 end_row = 0;
+    u64 version = 0;  // the adapter's; 0 makes the next update() fill everything
 };
 
 // Empty (0 columns) in graphics modes.
@@ -26,11 +30,16 @@ struct TextScreen {
     std::vector<std::string> lines() const;
 };
 
-// A display adapter as frontends see it. Rendering changes nothing that the guest can see.
+// A display adapter as frontends see it. Drawing changes nothing that the guest can see.
 class DisplayAdapter {
   public:
     virtual ~DisplayAdapter() = default;
+    // The whole picture, drawn anew.
     virtual Frame render() const = 0;
+    // Brings a frame that an earlier call filled, or an empty one, up to date. False: it is what it was, and
+    // nothing was drawn. Each viewer has a frame of its own and comes when it likes; 60 times a second is
+    // plenty.
+    virtual bool update(Frame& frame) = 0;
     virtual TextScreen text_cells() const = 0;
 };
 

@@ -20,7 +20,8 @@ u8 expand(unsigned v, unsigned width) {
 
 }  // namespace
 
-VbeDispi::VbeDispi(VgaCore& core, std::span<u8> vram) : core_(core), vram_(vram) {
+VbeDispi::VbeDispi(VgaCore& core, std::span<u8> vram, DirtyPages& dirty)
+    : core_(core), vram_(vram), dirty_(dirty) {
     reset();
 }
 
@@ -48,7 +49,6 @@ u16 VbeDispi::read(u16 index) const {
     return registers_[index];
 }
 
-// Bytes from line to line.
 u32 VbeDispi::pitch() const {
     const u32 width = registers_[virtual_width];
     switch (registers_[depth]) {
@@ -89,6 +89,7 @@ void VbeDispi::fix_up() {
 void VbeDispi::clear() {
     const size_t length = std::min<size_t>(size_t{pitch()} * registers_[y_resolution], vram_.size());
     std::fill_n(vram_.begin(), length, u8{0});
+    dirty_.mark(0, length);
     core_.time().took_long();
 }
 
@@ -129,60 +130,67 @@ void VbeDispi::write(u16 index, u16 value) {
     }
 }
 
-Frame VbeDispi::render() const {
+VbeDispi::Colours VbeDispi::colours() const {
+    return {core_.colours(), core_.attribute_colours(), core_.registers().dac_mask};
+}
+
+std::array<u16, 7> VbeDispi::look() const {
     const auto& r = registers_;
-    const VgaPalette colours = core_.colours();
-    const std::array<u8, 16> palette = core_.attribute_colours();
-    Frame frame;
-    frame.width = r[x_resolution];
-    frame.height = r[y_resolution];
-    frame.rgb.resize(size_t{3} * frame.width * frame.height);
-    u8* out = frame.rgb.data();
+    return {static_cast<u16>(r[enable] & kEnabled),
+            r[depth],
+            r[x_resolution],
+            r[y_resolution],
+            r[virtual_width],
+            r[x_offset],
+            r[y_offset]};
+}
+
+void VbeDispi::draw_row(u32 y, u8* out, const Colours& colours) const {
+    const auto& r = registers_;
+    const u64 line = first_line() + u64{y} * pitch();
     const auto put = [&out](u8 red, u8 green, u8 blue) {
         out[0] = red;
         out[1] = green;
         out[2] = blue;
         out += 3;
     };
-    for (u32 y = 0; y < frame.height; ++y) {
-        const size_t line = (size_t{y} + r[y_offset]) * pitch();
-        if (r[depth] == 4) {
-            // The pitch counts the four planes together.
-            for (u32 x = r[x_offset]; x < u32{r[x_offset]} + frame.width; ++x) {
-                unsigned pixel = 0;
-                const u32 address = static_cast<u32>(line / 4 + x / 8);
-                for (unsigned p = 0; p < 4; ++p) pixel |= bit(core_.plane(address, p), 7 - x % 8) << p;
-                const auto& c = colours[palette[pixel]];
+    if (r[depth] == 4) {
+        // The pitch counts the four planes together.
+        for (u32 x = r[x_offset]; x < u32{r[x_offset]} + width(); ++x) {
+            unsigned pixel = 0;
+            const u32 address = static_cast<u32>(line / 4 + x / 8);
+            for (unsigned p = 0; p < 4; ++p) pixel |= bit(core_.plane(address, p), 7 - x % 8) << p;
+            const auto& c = colours.dac[colours.palette[pixel]];
+            put(c[0], c[1], c[2]);
+        }
+        return;
+    }
+    const unsigned bytes = (r[depth] + 1u) / 8;
+    // fix_up() keeps whole lines in the memory only.
+    const u8* p = vram_.data() + line + u64{r[x_offset]} * bytes;
+    const u8* const end = p + u64{width()} * bytes;
+    switch (r[depth]) {
+        case 8:
+            for (; p != end; ++p) {
+                const auto& c = colours.dac[*p & colours.mask];
                 put(c[0], c[1], c[2]);
             }
-            continue;
-        }
-        const unsigned bytes = (r[depth] + 1u) / 8;
-        // The last line's padding may lie past the end: fix_up() keeps whole lines only.
-        const u8* p = vram_.data() + line + size_t{r[x_offset]} * bytes;
-        for (u32 x = 0; x < frame.width; ++x, p += bytes) {
-            switch (r[depth]) {
-                case 8: {
-                    const auto& c = colours[*p & core_.registers().dac_mask];
-                    put(c[0], c[1], c[2]);
-                    break;
-                }
-                case 15: {
-                    const unsigned v = load_le<u16>(p);
-                    put(expand(v >> 10 & 31, 5), expand(v >> 5 & 31, 5), expand(v & 31, 5));
-                    break;
-                }
-                case 16: {
-                    const unsigned v = load_le<u16>(p);
-                    put(expand(v >> 11 & 31, 5), expand(v >> 5 & 63, 6), expand(v & 31, 5));
-                    break;
-                }
-                default:
-                    put(p[2], p[1], p[0]);
+            return;
+        case 15:
+            for (; p != end; p += 2) {
+                const unsigned v = load_le<u16>(p);
+                put(expand(v >> 10 & 31, 5), expand(v >> 5 & 31, 5), expand(v & 31, 5));
             }
-        }
+            return;
+        case 16:
+            for (; p != end; p += 2) {
+                const unsigned v = load_le<u16>(p);
+                put(expand(v >> 11 & 31, 5), expand(v >> 5 & 63, 6), expand(v & 31, 5));
+            }
+            return;
+        default:
+            for (; p != end; p += bytes) put(p[2], p[1], p[0]);
     }
-    return frame;
 }
 
 }  // namespace mynah

@@ -32,7 +32,7 @@ class VbeDispi {
     static constexpr u16 kLinear = 0x40;
     static constexpr u16 kKeepMemory = 0x80;
 
-    VbeDispi(VgaCore& core, std::span<u8> vram);
+    VbeDispi(VgaCore& core, std::span<u8> vram, DirtyPages& dirty);
 
     void reset();
     void visit(Archive& ar);
@@ -47,15 +47,31 @@ class VbeDispi {
     // 4-bit modes keep the planar window and renderer.
     bool planar() const { return registers_[depth] == 4; }
     u32 bank_offset() const { return registers_[bank] * 0x10000u; }
-    Frame render() const;
+    u32 width() const { return registers_[x_resolution]; }
+    u32 height() const { return registers_[y_resolution]; }
+    // Bytes from line to line, and from the start of memory to the line at the top.
+    u32 pitch() const;
+    u64 first_line() const { return u64{registers_[y_offset]} * pitch(); }
+
+    // The colours of one drawing.
+    struct Colours {
+        VgaPalette dac;
+        std::array<u8, 16> palette;
+        u8 mask;
+    };
+    Colours colours() const;
+    // Line `y` of the picture, 3 * width() bytes.
+    void draw_row(u32 y, u8* rgb, const Colours& colours) const;
+    // The registers that the picture depends on; see VgaLook.
+    std::array<u16, 7> look() const;
 
   private:
-    u32 pitch() const;
     void fix_up();
     void clear();
 
     VgaCore& core_;
     std::span<u8> vram_;
+    DirtyPages& dirty_;
     u16 index_ = 0;
     std::array<u16, register_count> registers_{};
 };

@@ -22,7 +22,8 @@ void VgaRegisters::visit(Archive& ar) {
     dac_component %= 3;
 }
 
-VgaCore::VgaCore(EventQueue& time, std::span<u8> vram) : time_(time), vram_(vram) {
+VgaCore::VgaCore(EventQueue& time, std::span<u8> vram, DirtyPages& dirty)
+    : time_(time), vram_(vram), dirty_(dirty) {
     MYNAH_CHECK(vram.size() >= 256 * KiB && std::has_single_bit(vram.size()));
 }
 
@@ -31,6 +32,7 @@ void VgaCore::reset() {
     // Nothing in the manual: the state in which the window and the colour addresses answer a probe.
     regs_.misc_output = 0x01;
     std::fill(vram_.begin(), vram_.end(), u8{0});
+    dirty_.mark_all();
 }
 
 bool VgaCore::crtc_at(u16 port) const {
@@ -202,10 +204,10 @@ void VgaCore::write_dac(u8 value) {
 VgaCore::Raster VgaCore::raster() const {
     const auto& cr = regs_.crtc;
     const u64 dots = regs_.sequencer[1] & 1 ? 8 : 9;
-    const u64 vertical = cr[6] | bit(cr[7], 0) << 8 | bit(cr[7], 5) << 9;
+    const u64 vertical = static_cast<u64>(cr[6] | bit(cr[7], 0) << 8 | bit(cr[7], 5) << 9);
     u64 clock = regs_.misc_output & 4 ? 28'322'000 : 25'175'000;
     if (regs_.sequencer[1] & 8) clock /= 2;
-    return {(cr[0] + u64{5}) * dots, vertical + 2, clock};
+    return {(cr[0] + u64{5}) * dots, (vertical + 2) << bit(cr[0x17], 2), clock};
 }
 
 u8 VgaCore::read_status1() {
@@ -214,7 +216,7 @@ u8 VgaCore::read_status1() {
     const auto& cr = regs_.crtc;
     const u128 dot = u128{time_.now()} * r.clock / 1'000'000'000;
     const u64 in_frame = static_cast<u64>(dot % (r.dots_per_line * r.lines));
-    const u64 line = in_frame / r.dots_per_line;
+    const u64 line = in_frame / r.dots_per_line >> bit(cr[0x17], 2);
     const u64 column = in_frame % r.dots_per_line * (cr[0] + u64{5}) / r.dots_per_line;
     const u64 display_end = cr[0x12] | bit(cr[7], 1) << 8 | bit(cr[7], 6) << 9;
     const u64 retrace_start = cr[0x10] | bit(cr[7], 2) << 8 | bit(cr[7], 7) << 9;
@@ -239,16 +241,39 @@ bool VgaCore::blanked() const {
 VgaGeometry VgaCore::geometry() const {
     const auto& cr = regs_.crtc;
     VgaGeometry g{};
+    // CR17 bit 2: vertical counts are pairs of lines.
+    const unsigned pairs = bit(cr[0x17], 2);
     g.columns = cr[1] + 1u;
-    g.lines = (cr[0x12] | bit(cr[7], 1) << 8 | bit(cr[7], 6) << 9) + 1u;
-    g.start = static_cast<u32>(cr[0x0C] << 8 | cr[0x0D]) + bits(cr[8], 6, 5);
+    g.lines = ((cr[0x12] | bit(cr[7], 1) << 8 | bit(cr[7], 6) << 9) + 1u) << pairs;
+    g.byte_pan = bits(cr[8], 6, 5);
+    g.start = static_cast<u32>(cr[0x0C] << 8 | cr[0x0D]) + g.byte_pan;
+    // AR10 bit 5: panning is for the upper part alone.
+    g.split_start = bit(regs_.attribute[0x10], 5) ? 0 : g.byte_pan;
     g.pitch = cr[0x13] * 2u;
     g.line_compare = static_cast<u32>(cr[0x18] | bit(cr[7], 4) << 8 | bit(cr[9], 6) << 9);
+    g.line_compare = (g.line_compare << pairs) + pairs;
+    g.clock_divider = bit(cr[0x14], 5) ? 4 : bit(cr[0x17], 3) ? 2 : 1;
     g.row_height = bits(cr[9], 4, 0) + 1u;
     g.preset_row = bits(cr[8], 4, 0);
     g.dots = regs_.sequencer[1] & 1 ? 8 : 9;
     g.double_scan = bit(cr[9], 7);
     return g;
+}
+
+VgaLook VgaCore::look() const {
+    VgaLook look{};
+    look.sequencer = regs_.sequencer;
+    look.crtc = regs_.crtc;
+    look.attribute = regs_.attribute;
+    look.dac = regs_.dac;
+    look.dac_mask = regs_.dac_mask;
+    look.dac_8bit = regs_.dac_8bit;
+    look.blanked = blanked();
+    // The rest of these two is about writing to memory.
+    look.sequencer[2] = look.sequencer[4] = 0;
+    look.graphics[5] = regs_.graphics[5] & 0x60;
+    look.graphics[6] = regs_.graphics[6] & 1;
+    return look;
 }
 
 VgaPalette VgaCore::colours() const {

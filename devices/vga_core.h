@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/archive.h"
+#include "devices/dirty_pages.h"
 #include "devices/event_queue.h"
 #include "devices/frame.h"
 
@@ -51,14 +52,36 @@ struct VgaGeometry {
     u32 preset_row;
     u32 dots;  // a character clock: 8 or 9
     bool double_scan;
+    u32 byte_pan;       // part of `start`
+    u32 split_start;    // `start` of the split screen
+    u32 clock_divider;  // character clocks for each step of the address counter
+};
+
+// All registers that the picture depends on: alike, they make the same picture of the same memory.
+struct VgaLook {
+    std::array<u8, 5> sequencer;
+    std::array<u8, 0x19> crtc;
+    std::array<u8, 9> graphics;
+    std::array<u8, 0x15> attribute;
+    std::array<u8, 768> dac;
+    u8 dac_mask;
+    bool dac_8bit;
+    bool blanked;
+    bool operator==(const VgaLook&) const = default;
+};
+
+// What of a text screen moves by itself, by VgaCore::frame_number(). Cursor and characters that blink.
+struct VgaBlinking {
+    bool cursor = false;
+    bool characters = false;
 };
 
 using VgaPalette = std::array<std::array<u8, 3>, 256>;
 
 class VgaCore {
   public:
-    // `vram` stays the owner's: at least 256 KiB, a power of two.
-    VgaCore(EventQueue& time, std::span<u8> vram);
+    // `vram` stays the owner's: at least 256 KiB, a power of two. `dirty` hears of what is written to it.
+    VgaCore(EventQueue& time, std::span<u8> vram, DirtyPages& dirty);
 
     void reset();
     void visit(Archive& ar) { regs_.visit(ar); }
@@ -80,6 +103,7 @@ class VgaCore {
     // Sequencer screen-off, palette source with the CPU, or held in reset.
     bool blanked() const;
     VgaGeometry geometry() const;
+    VgaLook look() const;
     // DAC content as 8-bit colours.
     VgaPalette colours() const;
     // A 4-bit attribute colour to the DAC index, through palette, colour select and mask.
@@ -109,11 +133,21 @@ class VgaCore {
 
     EventQueue& time_;
     std::span<u8> vram_;
+    DirtyPages& dirty_;
     VgaRegisters regs_;
 };
 
-// The renderers, one file each. `core` is not blanked; geometry is clamped to sane sizes.
-Frame render_vga_text(const VgaCore& core);
+// Phases of what blinks: the cursor 1/16, characters 1/32 of the refresh rate.
+inline bool vga_cursor_phase(u64 frame_number) {
+    return (frame_number >> 3 & 1) == 0;
+}
+inline bool vga_character_phase(u64 frame_number) {
+    return (frame_number >> 4 & 1) == 0;
+}
+
+// The renderers, one file each. `core` is not blanked; the geometry's registers bound the sizes.
+// `blinking`: gets what of the screen blinks.
+Frame render_vga_text(const VgaCore& core, VgaBlinking* blinking = nullptr);
 TextScreen read_vga_text(const VgaCore& core);
 Frame render_vga_graphics(const VgaCore& core);
 

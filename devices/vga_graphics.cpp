@@ -39,8 +39,6 @@ Frame render_vga_graphics(const VgaCore& core) {
     const bool deep = bit(r.graphics[5], 6);
     const bool interleaved = bit(r.graphics[5], 5);
     const u32 per_clock = deep ? 4 : 8;
-    // The address counter advances every character clock, every second or every fourth.
-    const u32 divide = bit(r.crtc[0x14], 5) ? 4 : bit(r.crtc[0x17], 3) ? 2 : 1;
     // Rows that only repeat are shown once, unless the row scan selects memory (CGA, Hercules).
     const bool banked = (r.crtc[0x17] & 3) != 3;
     const u32 repeat = (banked ? 1 : g.row_height) * (g.double_scan ? 2 : 1);
@@ -59,7 +57,7 @@ Frame render_vga_graphics(const VgaCore& core) {
     for (u32 y = 0; y < g.lines; ++y) {
         if (y % repeat == 0 && y / repeat < frame.height) {
             for (u32 column = 0; column <= g.columns; ++column) {
-                const u32 address = core.fetch_address(row_start + column / divide, row_scan);
+                const u32 address = core.fetch_address(row_start + column / g.clock_divider, row_scan);
                 std::array<u8, 4> planes{};
                 for (unsigned p = 0; p < 4; ++p) planes[p] = core.plane(address, p);
                 u8* at = &line[column * per_clock];
@@ -77,7 +75,7 @@ Frame render_vga_graphics(const VgaCore& core) {
             }
         }
         if (y == g.line_compare) {
-            row_start = 0;
+            row_start = g.split_start;
             row_scan = 0;
             second_pass = false;
             if (bit(r.attribute[0x10], 5)) pan = 0;

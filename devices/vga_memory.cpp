@@ -115,8 +115,10 @@ void VgaCore::write_window(u32 offset, u8 value, u32 bank) {
         const u32 wide_mask = mask * 0x01010101u;
         data = (data & wide_mask) | (latch & ~wide_mask);
     }
-    u8* at = &vram_[(u64{address} * 4) & (vram_.size() - 1)];
+    const u64 place = (u64{address} * 4) & (vram_.size() - 1);
+    u8* at = &vram_[place];
     const u32 writable = spread(planes);
+    dirty_.mark(place);
     store_le<u32>(at, (load_le<u32>(at) & ~writable) | (data & writable));
 }
 

@@ -34,8 +34,9 @@ StdVga::StdVga(EventQueue& time, std::vector<u8> rom, u32 vram_size)
     : PciFunction({.vendor = 0x1234, .device = 0x1111, .revision = 2, .class_code = 0x030000}),
       vram_(allocate(vram_size)),
       vram_bytes_(vram_.get(), vram_size),
-      core_(time, vram_bytes_),
-      vbe_(core_, vram_bytes_) {
+      dirty_(vram_size),
+      core_(time, vram_bytes_, dirty_),
+      vbe_(core_, vram_bytes_, dirty_) {
     MYNAH_CHECK(std::has_single_bit(vram_size) && vram_size >= MiB && vram_size <= 256 * MiB);
     add_memory_bar(0, vram_bytes_, true);
     add_mmio_bar(2, kMmioLength, mmio);
@@ -59,6 +60,7 @@ void StdVga::visit(Archive& ar) {
     core_.visit(ar);
     vbe_.visit(ar);
     ar.bytes(vram_bytes_.data(), vram_bytes_.size());
+    if (ar.loading()) dirty_.mark_all();
 }
 
 BankInfo StdVga::bank(BankId bank) const {
@@ -127,7 +129,7 @@ u8 StdVga::read_mmio(u64 offset) {
         const u32 value = offset < kMmioExtension + 4 ? kExtensionSize : kLittleEndian;
         return static_cast<u8>(value >> (8 * (offset & 3)));
     }
-    // No EDID: zeroes have no valid header.
+    if (offset < edid_.size()) return edid_[offset];
     return offset < kMmioPorts ? 0 : 0xFF;
 }
 
@@ -147,25 +149,115 @@ u8 StdVga::read_window(u32 offset) {
 void StdVga::write_window(u32 offset, u8 value) {
     if (!vbe_.enabled()) return core_.write_window(offset, value);
     if (vbe_.planar()) return core_.write_window(offset, value, vbe_.bank_offset());
-    if (offset < 0x10000) vram_bytes_[(vbe_.bank_offset() + offset) & (vram_bytes_.size() - 1)] = value;
+    if (offset >= 0x10000) return;
+    const size_t place = (vbe_.bank_offset() + offset) & (vram_bytes_.size() - 1);
+    vram_bytes_[place] = value;
+    dirty_.mark(place);
+}
+
+void StdVga::bar_moved(unsigned) {
+    // Stores where it is now were not watched.
+    dirty_.mark_all();
+}
+
+StdVga::Source StdVga::source() const {
+    if (vbe_.enabled()) {
+        // The sequencer has no part in these modes; the palette address source blanks as ever.
+        if (!(core_.registers().attribute_index & 0x20)) return Source::dark;
+        return vbe_.planar() ? Source::planar : Source::linear;
+    }
+    if (core_.blanked()) return Source::dark;
+    return core_.graphics_mode() ? Source::graphics : Source::text;
+}
+
+Frame StdVga::draw(VgaBlinking* blinking) const {
+    Frame frame;
+    switch (source()) {
+        case Source::text:
+            return render_vga_text(core_, blinking);
+        case Source::graphics:
+            return render_vga_graphics(core_);
+        case Source::planar:
+        case Source::linear: {
+            frame.width = vbe_.width();
+            frame.height = vbe_.height();
+            frame.rgb.resize(size_t{3} * frame.width * frame.height);
+            const VbeDispi::Colours colours = vbe_.colours();
+            for (u32 y = 0; y < frame.height; ++y)
+                vbe_.draw_row(y, frame.rgb.data() + size_t{3} * frame.width * y, colours);
+            return frame;
+        }
+        case Source::dark:
+            break;
+    }
+    // Of the size that the timing asks for; 640x400 before any mode is set.
+    const VgaGeometry g = core_.geometry();
+    frame.width = vbe_.enabled() ? vbe_.width() : g.columns > 1 ? g.columns * g.dots : 640;
+    frame.height = vbe_.enabled() ? vbe_.height() : g.lines > 1 ? g.lines : 400;
+    frame.rgb.resize(size_t{3} * frame.width * frame.height);
+    return frame;
 }
 
 Frame StdVga::render() const {
-    if (vbe_.enabled()) return vbe_.render();
-    if (core_.blanked()) {
-        // A dark screen of the size the timing asks for; 640x400 before any mode is set.
-        const VgaGeometry g = core_.geometry();
-        Frame frame;
-        frame.width = g.columns > 1 ? g.columns * g.dots : 640;
-        frame.height = g.lines > 1 ? g.lines : 400;
-        frame.rgb.resize(size_t{3} * frame.width * frame.height);
-        return frame;
+    return draw(nullptr);
+}
+
+std::array<bool, 2> StdVga::phases() const {
+    const u64 number = core_.frame_number();
+    return {blinking_.cursor && vga_cursor_phase(number),
+            blinking_.characters && vga_character_phase(number)};
+}
+
+void StdVga::redraw() {
+    const Look look{core_.look(), vbe_.look()};
+    const bool whole = look != drawn_ || picture_.width() == 0;
+    drawn_ = look;
+    if (source() == Source::linear) return redraw_linear(whole);
+
+    bool written = false;
+    const u64 shown = vbe_.enabled() ? vram_bytes_.size() : 256 * KiB;
+    for (u64 page = 0; page < shown >> kPageShift; ++page) written |= dirty_.take(page);
+    if (!whole && !written && drawn_phases_ == phases()) return;
+    blinking_ = {};
+    const Frame frame = draw(&blinking_);
+    drawn_phases_ = phases();
+    picture_.resize(frame.width, frame.height);
+    const size_t pitch = size_t{3} * frame.width;
+    for (u32 y = 0; y < frame.height; ++y)
+        picture_.put_row(y, std::span(frame.rgb).subspan(y * pitch, pitch));
+    picture_.finish();
+}
+
+void StdVga::redraw_linear(bool whole) {
+    const u32 height = vbe_.height();
+    const u64 pitch = vbe_.pitch(), top = vbe_.first_line();
+    picture_.resize(vbe_.width(), height);
+    std::vector<bool> rows(height, whole);
+    const u64 bottom = top + pitch * height;
+    for (u64 page = top >> kPageShift; page < (bottom + kPageSize - 1) >> kPageShift; ++page) {
+        if (!dirty_.take(page) || whole) continue;
+        const u64 begin = std::max(page << kPageShift, top) - top;
+        const u64 end = std::min((page + 1) << kPageShift, bottom) - top;
+        for (u64 y = begin / pitch; y < (end + pitch - 1) / pitch; ++y) rows[y] = true;
     }
-    return core_.graphics_mode() ? render_vga_graphics(core_) : render_vga_text(core_);
+    const VbeDispi::Colours colours = vbe_.colours();
+    std::vector<u8> row(size_t{3} * picture_.width());
+    for (u32 y = 0; y < height; ++y) {
+        if (!rows[y]) continue;
+        vbe_.draw_row(y, row.data(), colours);
+        picture_.put_row(y, row);
+    }
+    picture_.finish();
+}
+
+bool StdVga::update(Frame& frame) {
+    if (bus() != nullptr) dirty_.watch_in(bus()->memory(), bar_base(0));
+    redraw();
+    return picture_.copy_to(frame);
 }
 
 TextScreen StdVga::text_cells() const {
-    return vbe_.enabled() || core_.blanked() ? TextScreen{} : read_vga_text(core_);
+    return source() == Source::text ? read_vga_text(core_) : TextScreen{};
 }
 
 }  // namespace mynah

@@ -4,7 +4,10 @@
 #include <memory>
 #include <vector>
 
+#include "devices/dirty_pages.h"
+#include "devices/edid.h"
 #include "devices/pci.h"
+#include "devices/picture.h"
 #include "devices/vbe_dispi.h"
 #include "devices/vga_core.h"
 
@@ -31,12 +34,15 @@ class StdVga final : public PciFunction, public DisplayAdapter {
     void write(BankId bank, u64 offset, u64 value, unsigned width) override;
 
     Frame render() const override;
+    bool update(Frame& frame) override;
     TextScreen text_cells() const override;
 
     VgaCore& core() { return core_; }
     VbeDispi& vbe() { return vbe_; }
 
   private:
+    void bar_moved(unsigned index) override;
+
     struct Free {
         void operator()(u8* p) const;
     };
@@ -50,11 +56,32 @@ class StdVga final : public PciFunction, public DisplayAdapter {
     u8 read_window(u32 offset);
     void write_window(u32 offset, u8 value);
 
+    // What the screen is made from, and what of it blinks how.
+    enum class Source : u8 { dark, text, graphics, planar, linear };
+    struct Look {
+        VgaLook vga;
+        std::array<u16, 7> vbe;
+        bool operator==(const Look&) const = default;
+    };
+    Source source() const;
+    Frame draw(VgaBlinking* blinking) const;
+    // Whether the cursor and blinking characters show now; those that are not there never do.
+    std::array<bool, 2> phases() const;
+    void redraw();
+    void redraw_linear(bool whole);
+
     Memory vram_;
     std::span<u8> vram_bytes_;
     Memory rom_;
+    DirtyPages dirty_;
     VgaCore core_;
     VbeDispi vbe_;
+    const Edid edid_ = make_edid();
+    // What update() drew last, and from what.
+    Picture picture_;
+    Look drawn_{};
+    VgaBlinking blinking_;
+    std::array<bool, 2> drawn_phases_{};
 };
 
 }  // namespace mynah

@@ -92,20 +92,18 @@ TextScreen read_vga_text(const VgaCore& core) {
     return screen;
 }
 
-Frame render_vga_text(const VgaCore& core) {
+Frame render_vga_text(const VgaCore& core, VgaBlinking* blinks) {
     const VgaRegisters& r = core.registers();
     const VgaGeometry g = core.geometry();
     const VgaPalette colours = core.colours();
     const std::array<u8, 16> palette = core.attribute_colours();
     const Cursor cursor = cursor_of(r);
     const u64 frame_number = core.frame_number();
-    // The cursor blinks at 1/16, characters at 1/32 of the refresh rate.
-    const bool cursor_shown = cursor.on && !bit(frame_number, 3);
-    const bool blink_off = bit(frame_number, 4);
+    const bool cursor_shown = cursor.on && vga_cursor_phase(frame_number);
+    const bool blink_off = !vga_character_phase(frame_number);
     const u8 mode = r.attribute[0x10];
     const bool blinking = bit(mode, 3);
     const bool line_graphics = bit(mode, 2);
-    const bool monochrome = bit(mode, 1);
     const u8 select = r.sequencer[3];
     const u32 font_a = font_address(bits(select, 3, 2), bit(select, 5));
     const u32 font_b = font_address(bits(select, 1, 0), bit(select, 4));
@@ -120,6 +118,7 @@ Frame render_vga_text(const VgaCore& core) {
     u32 pan = r.attribute[0x13] & 0xF;
     pan = g.dots == 9 ? (pan >= 8 ? 0 : pan + 1) : pan & 7;
 
+    VgaBlinking seen;
     std::vector<u8> line((g.columns + 1) * g.dots);
     u32 row_start = g.start;
     u32 row_scan = g.preset_row;
@@ -127,7 +126,7 @@ Frame render_vga_text(const VgaCore& core) {
     u8* out = frame.rgb.data();
     for (u32 y = 0; y < g.lines; ++y) {
         for (u32 column = 0; column <= g.columns; ++column) {
-            const u32 counter = row_start + column;
+            const u32 counter = row_start + column / g.clock_divider;
             const u32 address = core.fetch_address(counter, row_scan);
             const u8 character = core.plane(address, 0);
             const u8 attribute = core.plane(address, 1);
@@ -137,10 +136,17 @@ Frame render_vga_text(const VgaCore& core) {
             glyph <<= 1;
             if (line_graphics && character >= 0xC0 && character <= 0xDF) glyph |= glyph >> 1 & 1;
             const u8 background = blinking ? bits(attribute, 6, 4) : bits(attribute, 7, 4);
-            if (blinking && bit(attribute, 7) && blink_off) glyph = 0;
-            if (monochrome && (attribute & 7) == 1 && row_scan == underline) glyph = 0x1FF;
-            const bool here = (counter & 0xFFFF) == (cursor.address & 0xFFFF);
-            if (cursor_shown && here && row_scan >= cursor.start && row_scan <= cursor.end) glyph = 0x1FF;
+            // As the monochrome adapter has it: any colour but "blue" on black would be no underline there.
+            if ((attribute & 0x77) == 1 && row_scan == underline) glyph = 0x1FF;
+            if (blinking && bit(attribute, 7)) {
+                seen.characters = true;
+                if (blink_off) glyph = 0;
+            }
+            if (cursor.on && (counter & 0xFFFF) == (cursor.address & 0xFFFF) && row_scan >= cursor.start &&
+                row_scan <= cursor.end) {
+                seen.cursor = true;
+                if (cursor_shown) glyph = 0x1FF;
+            }
             const u8 ink = palette[attribute & 0xF];
             const u8 paper = palette[background];
             u8* dots = &line[column * g.dots];
@@ -153,7 +159,7 @@ Frame render_vga_text(const VgaCore& core) {
             *out++ = colour[2];
         }
         if (y == g.line_compare) {
-            row_start = 0;
+            row_start = g.split_start;
             row_scan = 0;
             second_pass = false;
             if (bit(mode, 5)) pan = 0;
@@ -171,6 +177,7 @@ Frame render_vga_text(const VgaCore& core) {
             row_scan = (row_scan + 1) & 31;
         }
     }
+    if (blinks != nullptr) *blinks = seen;
     return frame;
 }
 

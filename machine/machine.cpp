@@ -123,6 +123,10 @@ Frame Machine::screen() {
     return pc_->vga_ ? pc_->vga_->render() : Frame{};
 }
 
+bool Machine::update_screen(Frame& frame) {
+    return pc_->vga_ && pc_->vga_->update(frame);
+}
+
 std::vector<std::string> Machine::screen_text() {
     return pc_->vga_ ? pc_->vga_->text_cells().lines() : std::vector<std::string>{};
 }

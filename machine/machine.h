@@ -79,6 +79,11 @@ class Machine {
     // Counts (dx to the right, dy downwards, wheel towards the user); buttons: 1 left, 2 right, 4 middle.
     void mouse(int dx, int dy, u8 buttons, int wheel);
     Frame screen();
+    // Brings a frame that an earlier call filled, or an empty one, up to date; false: the picture is what it
+    // was, nothing was drawn or copied. Its first_row and end_row say which rows are new. Cheap when nothing
+    // happens; meant to be called up to 60 times a second, by any number of viewers with a frame each. Empty
+    // (0 x 0) without a display adapter.
+    bool update_screen(Frame& frame);
     // The rows of a text screen, or nothing in graphics modes.
     std::vector<std::string> screen_text();
 

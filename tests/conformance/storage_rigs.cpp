@@ -181,6 +181,7 @@ struct FloppyRig : Rig {
 
 struct VgaRig : Rig {
     StdVga vga{queue, std::vector<u8>(4096, 0x55), 1 * MiB};
+    Frame shown;
     VgaRig() {
         pci.add(vga, 2, 0);
         parts.push_back(&pci);
@@ -192,6 +193,7 @@ struct VgaRig : Rig {
                 note(frame.width);
                 note(frame.height);
                 for (size_t i = 0; i < frame.rgb.size(); i += 97) note(frame.rgb[i]);
+                (void)vga.update(shown);
             } else {
                 vga.write(StdVga::dispi, 0, (n >> 6) % 12, 2);
                 vga.write(StdVga::dispi, 1, (n >> 10) & 0x7FF, 2);
