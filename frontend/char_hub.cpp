@@ -71,8 +71,8 @@ bool CharHub::input_waiting() const {
     return std::any_of(serials_.begin(), serials_.end(), waiting) || waiting(monitor_);
 }
 
-void CharHub::wait(u64 nanoseconds) const {
-    std::vector<int> fds;
+void CharHub::wait(u64 nanoseconds, int other) const {
+    std::vector<int> fds{other};
     for (const auto& s : streams_) s->add_inputs(fds);
     host_wait(fds, nanoseconds);
 }

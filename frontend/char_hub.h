@@ -44,8 +44,8 @@ class CharHub {
     void poll();
     // Some backend has input.
     bool input_waiting() const;
-    // Sleeps until input may have come, a signal or the end of the time.
-    void wait(u64 nanoseconds) const;
+    // Sleeps until input may have come, also on `other` (-1: none), a signal or the end of the time.
+    void wait(u64 nanoseconds, int other = -1) const;
     // False while a "server,wait" socket has no peer yet.
     bool ready() const;
     // What ready() waits for, for the user: the sockets' specs.

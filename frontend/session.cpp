@@ -42,9 +42,13 @@ bool outside_input(const MachineConfig& config) {
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
-    std::unique_ptr<Session> session(new Session(!outside_input(config)));
+Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config, SessionPeer* peer) {
+    std::unique_ptr<Session> session(new Session(peer == nullptr && !outside_input(config), peer));
     Session* s = session.get();
+    if (peer != nullptr) {
+        const Status ok = s->log_.observe("unimp,guest_errors", [peer](auto line) { peer->logged(line); });
+        MYNAH_CHECK(ok.ok());
+    }
     if (Status ok = s->log_.enable(config.log_items); !ok) return ok.error();
     s->log_.set_disassembler(disassemble_instruction);
     if (!config.log_file.empty()) {
@@ -82,19 +86,22 @@ void Session::take_input() {
 }
 
 void Session::idle(Nanoseconds time) {
-    const Nanoseconds wait = std::min(time, kLongestWait);
-    hub_->wait(wait);
+    Nanoseconds wait = std::min(time, kLongestWait);
+    if (peer_ != nullptr) wait = std::min(wait, peer_->patience());
+    hub_->wait(wait, peer_ != nullptr ? peer_->wake_fd() : -1);
     next_poll_ = 0;
-    // Under the deterministic clock sleeping moves no guest time: when nothing came, the next slice skips
+    // Under the deterministic clock sleeping moves no guest time: when the time is over, the next slice skips
     // ahead.
-    skip_next_ = wait == time;
+    slept_ += wait;
+    skip_next_ = slept_ >= time;
 }
 
 int Session::run() {
     if (!hub_->ready())
         std::fprintf(stderr, "mynah: waiting for a connection to %s\n", hub_->waiting_for().c_str());
-    while (!hub_->ready() && stop_signal() == 0 && !quit_) {
+    while (!hub_->ready() && stop_signal() == 0 && !quit_ && machine_->run_state() != RunState::finished) {
         hub_->poll();
+        if (peer_ != nullptr) peer_->attend(*machine_);
         hub_->wait(kLongestWait);
     }
     while (machine_->run_state() != RunState::finished && !quit_) {
@@ -105,7 +112,12 @@ int Session::run() {
         }
         const Nanoseconds time = machine_->run_slice(may_skip_idle_ || std::exchange(skip_next_, false));
         take_input();
-        if (time > 0 && machine_->run_state() != RunState::finished && !quit_) idle(time);
+        if (peer_ != nullptr) peer_->attend(*machine_);
+        if (time == 0) {
+            slept_ = 0;
+        } else if (machine_->run_state() != RunState::finished && !quit_) {
+            idle(time);
+        }
     }
     hub_->flush();
     return machine_->exit_code();
