@@ -29,14 +29,15 @@ constexpr std::array<Item, 10> kItems{{
 
 }  // namespace
 
-Status Log::enable(std::string_view items) {
+Result<u32> Log::parse(std::string_view items) {
+    u32 mask = 0;
     while (!items.empty()) {
         const size_t comma = items.find(',');
         const std::string_view name = items.substr(0, comma);
         bool found = false;
         for (const Item& known : kItems) {
             if (known.name != name) continue;
-            mask_ |= 1u << static_cast<unsigned>(known.item);
+            mask |= 1u << static_cast<unsigned>(known.item);
             found = true;
         }
         if (!found) {
@@ -46,7 +47,27 @@ Status Log::enable(std::string_view items) {
         }
         items = comma == std::string_view::npos ? std::string_view{} : items.substr(comma + 1);
     }
+    return mask;
+}
+
+Status Log::enable(std::string_view items) {
+    const auto mask = parse(items);
+    if (!mask) return mask.error();
+    mask_ |= *mask;
     return Ok{};
+}
+
+Status Log::observe(std::string_view items, std::function<void(std::string_view)> observer) {
+    const auto mask = parse(items);
+    if (!mask) return mask.error();
+    observed_ = *mask;
+    observer_ = std::move(observer);
+    return Ok{};
+}
+
+void Log::hand_out(LogItem item, std::string_view line) {
+    if (has(mask_, item)) write(line);
+    if (has(observed_, item)) observer_(line);
 }
 
 std::string Log::item_list() {

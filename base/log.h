@@ -36,11 +36,14 @@ class Log {
     Status enable(std::string_view items);
     // Sends further lines to a file instead of stderr.
     Status open(const std::string& path);
-    bool enabled(LogItem item) const { return (mask_ >> static_cast<unsigned>(item)) & 1; }
+    // Hands lines of these items to `observer` too, whether or not they are enabled for the output. For items
+    // that are written a line at a time.
+    Status observe(std::string_view items, std::function<void(std::string_view)> observer);
+    bool enabled(LogItem item) const { return has(mask_ | observed_, item); }
 
     template <class... Args>
     void operator()(LogItem item, fmt::format_string<Args...> format, Args&&... args) {
-        if (enabled(item)) write(fmt::format(format, std::forward<Args>(args)...));
+        if (enabled(item)) hand_out(item, fmt::format(format, std::forward<Args>(args)...));
     }
     // The items with what they log, one a line.
     static std::string item_list();
@@ -59,7 +62,14 @@ class Log {
     struct Close {
         void operator()(std::FILE* f) const { std::fclose(f); }
     };
-    u32 mask_ = 0;
+    static bool has(u32 mask, LogItem item) { return (mask >> static_cast<unsigned>(item)) & 1; }
+    // Error: an unknown name.
+    static Result<u32> parse(std::string_view items);
+    void hand_out(LogItem item, std::string_view line);
+
+    u32 mask_ = 0;      // to the output
+    u32 observed_ = 0;  // to the observer
+    std::function<void(std::string_view)> observer_;
     Disassembler disassembler_;
     std::unique_ptr<std::FILE, Close> file_;
 };

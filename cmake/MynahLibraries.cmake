@@ -25,6 +25,7 @@ endfunction()
 mynah_header_library(mynah::json nlohmann)
 mynah_header_library(mynah::cli CLI)
 mynah_header_library(mynah::simde simde)
+mynah_header_library(mynah::toml toml++)
 
 # fmt: the library natively (compiles faster), header-only when cross compiling.
 if(CMAKE_CROSSCOMPILING)
@@ -54,6 +55,9 @@ mynah_pkg_library(mynah::png libpng)
 mynah_pkg_library(mynah::zstd libzstd)
 mynah_pkg_library(mynah::slirp slirp)
 mynah_pkg_library(mynah::zlib zlib)
+# The window's.
+mynah_pkg_library(mynah::sdl sdl2)
+mynah_pkg_library(mynah::imgui imgui)
 
 # Oracles of the tests.
 find_library(MYNAH_ZYDIS Zydis)

@@ -17,6 +17,8 @@ constexpr u8 kToHost = 2;        // I/O
 constexpr u8 kPacketBytes = 12;
 constexpr u8 kFeatureDma = 1;
 constexpr size_t kMaxResponse = 65536;
+// Beyond every medium.
+constexpr u32 kNowhere = 0xFFFFFFFF;
 
 }  // namespace
 
@@ -59,6 +61,8 @@ void AtapiCdrom::visit(Archive& ar) {
 }
 
 void AtapiCdrom::set_medium(BlockBackend* medium) {
+    // What is being read was on the old medium.
+    if (operation_ == Operation::data_in && source_ == Source::sectors) lba_ = kNowhere;
     medium_ = medium;
     tray_open_ = false;
     media_attention_ = medium != nullptr;
@@ -254,7 +258,7 @@ void AtapiCdrom::next_data_in() {
     if (n < left) n &= ~u64{1};
     if (n == 0) n = std::min<u64>(left, 2);
     std::vector<u8> block(n);
-    if (!fetch(sent_, block)) return check_condition({3, 0x11, 0});
+    if (!fetch(sent_, block)) return check_condition(read_error());
     buffer_ = std::move(block);
     sent_ += n;
     count_.now = kToHost;
@@ -275,11 +279,16 @@ void AtapiCdrom::run_dma() {
     while (sent_ < total_) {
         if (!cable_->dma_ready(true)) return;
         data.resize(std::min<u64>(total_ - sent_, kMaxBuffer));
-        if (!fetch(sent_, data)) return check_condition({3, 0x11, 0});
+        if (!fetch(sent_, data)) return check_condition(read_error());
         if (cable_->dma_to_memory(data) < data.size()) return;
         sent_ += data.size();
     }
     command_done();
+}
+
+// Unrecovered read error, unless the medium is gone.
+AtapiCdrom::Sense AtapiCdrom::read_error() const {
+    return loaded() ? Sense{3, 0x11, 0} : not_present();
 }
 
 void AtapiCdrom::command_done() {

@@ -85,6 +85,7 @@ class AtapiCdrom final : public AtaDevice {
     u32 sectors() const;
     bool is_dvd() const;
     Sense not_present() const;
+    Sense read_error() const;
     bool medium_needed(u8 opcode) const;
 
     BlockBackend* medium_;

@@ -24,6 +24,7 @@ class I8042 final : public Device {
 
     // What is plugged in; the host's input goes to these.
     Ps2Keyboard& keyboard() { return keyboard_; }
+    const Ps2Keyboard& keyboard() const { return keyboard_; }
     Ps2Mouse& mouse() { return mouse_; }
 
     std::string_view name() const override { return "i8042"; }

@@ -65,6 +65,10 @@ const std::vector<Monitor::Command>& Monitor::commands() {
          [](Monitor& m, const Words& w) { return m.screendump(w); }},
         {"sendkey", "KEY[-KEY...] [MS]", "press keys together, as in ctrl-alt-delete, and hold them (100 ms)",
          [](Monitor& m, const Words& w) { return m.sendkey(w); }},
+        {"change", "[-f] DRIVE FILE", "put another image into a CD-ROM or floppy drive (info block)",
+         [](Monitor& m, const Words& w) { return m.change(w); }},
+        {"eject", "[-f] DRIVE", "take the medium out; -f: also from a locked tray",
+         [](Monitor& m, const Words& w) { return m.eject(w); }},
         {"system_reset", "", "press the reset button",
          [](Monitor& m, const Words&) {
              m.machine_.reset();
@@ -209,6 +213,20 @@ std::string Monitor::sendkey(const Words& words) {
     }
     if (words.size() > 3) return "more than keys and a time is given; join keys with '-'\n";
     const Status done = machine_.type_keys(keys, hold * kMillisecond);
+    return done ? std::string() : done.error().message + "\n";
+}
+
+std::string Monitor::change(Words words) {
+    const bool force = std::erase(words, "-f") != 0;
+    if (words.size() != 3) return "a drive and a file name are wanted\n";
+    const Status done = machine_.change_medium(words[1], std::string(words[2]), force);
+    return done ? std::string() : done.error().message + "\n";
+}
+
+std::string Monitor::eject(Words words) {
+    const bool force = std::erase(words, "-f") != 0;
+    if (words.size() != 2) return "a drive is wanted\n";
+    const Status done = machine_.eject(words[1], force);
     return done ? std::string() : done.error().message + "\n";
 }
 

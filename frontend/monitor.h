@@ -33,6 +33,8 @@ class Monitor {
     std::string examine(const Words& words, bool physical);
     std::string screendump(const Words& words);
     std::string sendkey(const Words& words);
+    std::string change(Words words);
+    std::string eject(Words words);
     std::string snapshot(const Words& words, bool save);
     // A number, a $register, or a sum or difference of them. Error: what was not understood.
     Result<u64> evaluate(std::string_view expression) const;

@@ -31,7 +31,7 @@ bool is_help(std::string_view v) {
 }
 
 struct Parser {
-    explicit Parser(HostTime now) : now_(now) {}
+    Parser(HostTime now, WindowSupport window) : now_(now), window_(window) {}
 
     Result<CommandLine> parse(std::span<const std::string> arguments);
 
@@ -70,6 +70,7 @@ struct Parser {
     }
 
     HostTime now_;
+    WindowSupport window_;
     CommandLine line_;
     DriveOptions drives_;
     NetworkOptions networks_;
@@ -149,7 +150,7 @@ const std::vector<OptionRow>& option_rows() {
         {"debugcon", "CHARDEV", "debug output of port E9h", call<&P::debugcon>},
         {"nographic", "", "no window; serial port and monitor on the terminal (Ctrl-A H for help)",
          [](P& p, S) -> Status { return p.nographic_ = true, Ok{}; }},
-        {"display", "none", "no window", call<&P::display>},
+        {"display", "sdl|none", "a window (where there is a screen) or none", call<&P::display>},
         {"vga", "std|none", "display adapter", call<&P::vga>},
         {"device", "NAME[,KEY=VALUE]",
          "a device, as e1000,netdev=ID or virtio-blk-pci,drive=ID; -device help lists them", call<&P::device>,
@@ -357,11 +358,13 @@ Status Parser::debugcon(const std::string& v) {
 }
 
 Status Parser::display(const std::string& v) {
-    if (is_help(v)) return list("none\n");
-    if (v != "none")
-        return Error{fmt::format("display \"{}\" is not there yet; use -display none or -nographic", v)};
-    no_window_ = true;
-    return Ok{};
+    if (is_help(v)) return list("sdl\nnone\n");
+    if (v != "none" && v != "sdl")
+        return Error{fmt::format("there is no display \"{}\"; use -display sdl or none, or -nographic", v)};
+    no_window_ = v == "none";
+    if (no_window_) return Ok{};
+    config().display = true;
+    return check_window(window_);
 }
 
 Status Parser::vga(const std::string& v) {
@@ -528,6 +531,8 @@ Status Parser::one(const OptionRow& row, std::string_view typed, const std::stri
 // unless one of them goes elsewhere. Without a window there is no other place for them.
 Status Parser::finish_streams() {
     MachineConfig& c = config();
+    if (c.display && nographic_) return Error{"-display sdl contradicts -nographic; drop one of them"};
+    if (window_ == WindowSupport::ready && !nographic_ && !no_window_) c.display = true;
     const bool terminal = nographic_ || (!no_window_ && !c.display);
     const bool serial_given = !c.serials.empty();
     if (terminal && c.default_devices) {
@@ -615,8 +620,23 @@ Result<CommandLine> Parser::parse(std::span<const std::string> arguments) {
 
 }  // namespace
 
-Result<CommandLine> parse_command_line(std::span<const std::string> arguments, HostTime now) {
-    return Parser(now).parse(arguments);
+Status check_window(WindowSupport window) {
+    if (window == WindowSupport::not_built)
+        return Error{
+            "this mynah was built without a window; install libsdl2-dev, libimgui-dev and "
+            "libtomlplusplus-dev and "
+            "build it again, or use -nographic"};
+    if (window == WindowSupport::no_display)
+        return Error{
+            "there is no screen for a window (neither DISPLAY nor WAYLAND_DISPLAY is set); use -nographic, "
+            "or "
+            "mynah --help for more"};
+    return Ok{};
+}
+
+Result<CommandLine> parse_command_line(std::span<const std::string> arguments, HostTime now,
+                                       WindowSupport window) {
+    return Parser(now, window).parse(arguments);
 }
 
 std::string cpu_list() {
@@ -628,7 +648,10 @@ std::string cpu_list() {
 std::string help_text() {
     std::string text =
         "mynah: a PC emulator. Usage: mynah [options] [disk image]\n"
-        "Disk images: mynah img create|info|check|convert (mynah img --help).\n"
+        "                             mynah run NAME [options]   a machine of the library\n"
+        "                             mynah list                 what there is in the library\n"
+        "                             mynah                      the library in a window\n"
+        "                             mynah img COMMAND          disk images (mynah img --help)\n"
         "Options are QEMU's; one or two dashes.\n\n";
     for (const OptionRow& row : option_rows()) {
         if (row.help.empty()) continue;

@@ -18,8 +18,18 @@ struct CommandLine {
     std::string list;  // what an option's "help" asks for
 };
 
+// Whether -display sdl can be had.
+enum class WindowSupport : u8 {
+    not_built,   // without SDL2 or Dear ImGui
+    no_display,  // no screen to open it on
+    ready,       // it is the default then, as in QEMU
+};
+
 // `arguments` without the program's name. An error means exit code 2.
-Result<CommandLine> parse_command_line(std::span<const std::string> arguments, HostTime now);
+Result<CommandLine> parse_command_line(std::span<const std::string> arguments, HostTime now,
+                                       WindowSupport window = WindowSupport::not_built);
+// Why there is no window and what to do; nothing when there is one.
+Status check_window(WindowSupport window);
 
 std::string help_text();
 // The models of -cpu, one a line.

@@ -46,9 +46,13 @@ bool outside_input(const MachineConfig& config) {
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
-    std::unique_ptr<Session> session(new Session(!outside_input(config)));
+Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config, SessionPeer* peer) {
+    std::unique_ptr<Session> session(new Session(peer == nullptr && !outside_input(config), peer));
     Session* s = session.get();
+    if (peer != nullptr) {
+        const Status ok = s->log_.observe("unimp,guest_errors", [peer](auto line) { peer->logged(line); });
+        MYNAH_CHECK(ok.ok());
+    }
     if (Status ok = s->log_.enable(config.log_items); !ok) return ok.error();
     s->log_.set_disassembler(disassemble_instruction);
     if (!config.log_file.empty()) {
@@ -108,6 +112,10 @@ void Session::idle(Nanoseconds time) {
     std::vector<HostPoll> polls;
     hub_->add_inputs(polls);
     networks_->add_waits(polls, wait);
+    if (peer_ != nullptr) {
+        wait = std::min(wait, peer_->patience());
+        polls.push_back({.fd = peer_->wake_fd()});
+    }
     const u64 begin = monotonic_nanoseconds();
     (void)host_wait(polls, wait);
     next_poll_ = 0;
@@ -120,8 +128,9 @@ void Session::idle(Nanoseconds time) {
 int Session::run() {
     if (!hub_->ready())
         std::fprintf(stderr, "mynah: waiting for a connection to %s\n", hub_->waiting_for().c_str());
-    while (!hub_->ready() && stop_signal() == 0 && !quit_) {
+    while (!hub_->ready() && stop_signal() == 0 && !quit_ && machine_->run_state() != RunState::finished) {
         hub_->poll();
+        if (peer_ != nullptr) peer_->attend(*machine_);
         hub_->wait(kLongestWait);
     }
     while (machine_->run_state() != RunState::finished && !quit_) {
@@ -133,6 +142,7 @@ int Session::run() {
         const Nanoseconds time = machine_->run_slice(may_skip_idle_ || std::exchange(skip_next_, false));
         // What has just been delivered makes the guest's idle time shorter than it knew.
         const bool delivered = take_input();
+        if (peer_ != nullptr) peer_->attend(*machine_);
         if (time == 0 || delivered) idled_ = 0;
         if (!delivered && time > 0 && machine_->run_state() != RunState::finished && !quit_) idle(time);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "base/log.h"
 #include "base/result.h"
@@ -12,19 +13,35 @@
 
 namespace mynah {
 
+// Who works the machine beside terminal and sockets: a window. Called on the thread that runs the session.
+class SessionPeer {
+  public:
+    virtual ~SessionPeer() = default;
+    // After every slice and every sleep.
+    virtual void attend(Machine& machine) = 0;
+    // How long the machine may sleep before attend() is wanted again, ns.
+    virtual u64 patience() = 0;
+    // Has input when attend() is wanted sooner.
+    virtual int wake_fd() const = 0;
+    // A line about what the guest uses and there is not, or should not do.
+    virtual void logged(std::string_view line) = 0;
+};
+
 class Session {
   public:
-    // Error: what cannot be opened or built. The terminal is as before once the error is there.
-    static Result<std::unique_ptr<Session>> create(const MachineConfig& config);
+    // Error: what cannot be opened or built. The terminal is as before once the error is there. `peer` may be
+    // null; it must outlive the session.
+    static Result<std::unique_ptr<Session>> create(const MachineConfig& config, SessionPeer* peer = nullptr);
     // Until the guest, the monitor, the terminal or a signal ends it. Returns the exit code.
     int run();
 
   private:
-    explicit Session(bool may_skip_idle) : may_skip_idle_(may_skip_idle) {}
+    Session(bool may_skip_idle, SessionPeer* peer) : peer_(peer), may_skip_idle_(may_skip_idle) {}
     // True: the guest has got frames from a network.
     bool take_input();
     void idle(Nanoseconds time);
 
+    SessionPeer* peer_;
     Log log_;
     std::unique_ptr<CharHub> hub_;
     std::unique_ptr<NetworkHub> networks_;

@@ -45,6 +45,15 @@ struct VirtioConsoleConfig {
     std::string spec = "none";
 };
 
+// A drive of a running machine.
+struct DriveInfo {
+    std::string name;  // QEMU's: ide1-cd0, floppy0
+    DriveInterface interface;
+    DriveMedia media;
+    std::string file;  // empty: no medium
+    bool removable;    // its medium can be changed
+};
+
 // `stdio`, `file:PATH`, `unix:PATH[,server[,nowait]]`, `null`, `none` or `mon:stdio`; parsed by the front
 // end.
 struct CharConfig {
@@ -128,7 +137,7 @@ struct MachineConfig {
     u64 seed = 0;               // RDRAND under the deterministic clock
 
     std::string log_items, log_file;
-    bool display = false;
+    bool display = false;  // -display sdl: a window
 };
 
 }  // namespace mynah

@@ -7,6 +7,7 @@
 #include "block/image.h"
 #include "devices/ata_disk.h"
 #include "devices/atapi_cdrom.h"
+#include "machine/metered_disk.h"
 
 namespace mynah {
 
@@ -24,6 +25,17 @@ std::string_view kind(const DriveConfig& c) {
     if (c.interface == DriveInterface::floppy) return "floppy";
     if (c.interface == DriveInterface::virtio) return "virtio";
     return c.media == DriveMedia::cdrom ? "cdrom" : "disk";
+}
+
+// QEMU's names.
+std::string drive_name(const DriveConfig& c) {
+    if (c.interface == DriveInterface::floppy) return fmt::format("floppy{}", c.index);
+    if (c.interface == DriveInterface::virtio) return fmt::format("virtio{}", c.index);
+    return fmt::format("ide{}-{}{}", c.index / 2, c.media == DriveMedia::cdrom ? "cd" : "hd", c.index % 2);
+}
+
+bool is_removable(const DriveConfig& c) {
+    return c.interface == DriveInterface::floppy || c.media == DriveMedia::cdrom;
 }
 
 bool writes(const DriveConfig& c) {
@@ -85,23 +97,13 @@ Status Drives::add(const DriveConfig& config, Wiring& wiring) {
                                      config.index)};
         }
     }
-    for (const auto& d : drives_) {
-        std::error_code error;
-        if (d->config.file.empty() || !std::filesystem::equivalent(d->config.file, config.file, error))
-            continue;
-        if (writes(d->config) || writes(config)) {
-            return Error{
-                fmt::format("\"{}\" is given to two drives; only drives that do not write (-snapshot) "
-                            "can share an image",
-                            config.file)};
-        }
-    }
+    if (Status s = check_sharing(config, nullptr); !s) return s;
     auto drive = std::make_unique<Drive>();
     drive->config = config;
     if (!config.file.empty()) {
         auto medium = open_medium(config, drive->overlay, drive->format);
         if (!medium) return medium.error();
-        drive->medium = std::move(*medium);
+        drive->medium = std::make_unique<MeteredDisk>(std::move(*medium), accesses_);
     } else if (!floppy && config.media == DriveMedia::disk) {
         return Error{"a hard disk needs an image; give one with file="};
     }
@@ -124,6 +126,22 @@ Status Drives::add(const DriveConfig& config, Wiring& wiring) {
         ide_.channel(config.index / 2).attach(config.index % 2, *drive->device);
     }
     drives_.push_back(std::move(drive));
+    return Ok{};
+}
+
+Status Drives::check_sharing(const DriveConfig& config, const Drive* self) const {
+    for (const auto& d : drives_) {
+        std::error_code error;
+        if (d.get() == self || d->config.file.empty() ||
+            !std::filesystem::equivalent(d->config.file, config.file, error))
+            continue;
+        if (writes(d->config) || writes(config)) {
+            return Error{
+                fmt::format("\"{}\" is given to two drives; only drives that do not write (-snapshot) "
+                            "can share an image",
+                            config.file)};
+        }
+    }
     return Ok{};
 }
 
@@ -171,12 +189,7 @@ std::string Drives::describe() const {
     std::string out;
     for (const auto& d : drives_) {
         const DriveConfig& c = d->config;
-        const std::string where = c.interface == DriveInterface::floppy ? fmt::format("floppy{}", c.index)
-                                  : c.interface == DriveInterface::virtio
-                                      ? fmt::format("virtio{}", c.index)
-                                      : fmt::format("ide{}-{}{}", c.index / 2,
-                                                    c.media == DriveMedia::cdrom ? "cd" : "hd", c.index % 2);
-        out += fmt::format("{}: {}{}\n", where,
+        out += fmt::format("{}: {}{}\n", drive_name(c),
                            c.file.empty() ? "[not inserted]" : fmt::format("{} ({})", c.file, d->format),
                            d->overlay != nullptr                            ? " (snapshot)"
                            : d->medium != nullptr && d->medium->read_only() ? " (read-only)"
@@ -197,6 +210,86 @@ void Drives::visit_media(Archive& ar) {
     for (auto& d : drives_) {
         if (d->overlay != nullptr) d->overlay->visit(ar);
     }
+}
+
+std::vector<DriveInfo> Drives::list() const {
+    std::vector<DriveInfo> out;
+    for (const auto& d : drives_) {
+        const DriveConfig& c = d->config;
+        out.push_back({drive_name(c), c.interface, c.media, c.file, is_removable(c)});
+    }
+    return out;
+}
+
+Result<Drives::Drive*> Drives::removable(std::string_view name) {
+    std::string known;
+    for (const auto& d : drives_) {
+        const DriveConfig& c = d->config;
+        if (!is_removable(c)) continue;
+        const bool first = name == "cdrom" ? c.media == DriveMedia::cdrom
+                                           : name == "floppy" && c.interface == DriveInterface::floppy;
+        if (first || name == drive_name(c)) return d.get();
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", drive_name(c));
+    }
+    if (known.empty())
+        return Error{
+            "the machine has no drive whose medium can be changed; give it -cdrom or -fda at its start"};
+    return Error{fmt::format("no medium of \"{}\" can be changed; there are {}", name, known)};
+}
+
+Status Drives::unlock(Drive& drive, bool force) {
+    auto* cd = dynamic_cast<AtapiCdrom*>(drive.device.get());
+    if (cd == nullptr || !cd->locked() || force) return Ok{};
+    cd->press_eject();
+    return Error{fmt::format(
+        "the guest has locked the tray of {} and was asked to open it; try again when it has, or force it",
+        drive_name(drive.config))};
+}
+
+void Drives::insert(Drive& drive, std::unique_ptr<BlockBackend> medium) {
+    // The device lets go of the old medium before that ends.
+    if (drive.config.interface == DriveInterface::floppy)
+        floppy_.set_medium(drive.config.index, medium.get());
+    else
+        static_cast<AtapiCdrom&>(*drive.device).set_medium(medium.get());
+    drive.medium = std::move(medium);
+}
+
+void Drives::take_out(Drive& drive) {
+    insert(drive, nullptr);
+    drive.overlay = nullptr;
+    drive.config.file.clear();
+}
+
+Status Drives::change(std::string_view name, const std::string& file, bool force) {
+    auto found = removable(name);
+    if (!found) return found.error();
+    Drive& drive = **found;
+    DriveConfig config = drive.config;
+    config.file = file;
+    if (Status s = check_sharing(config, &drive); !s) return s;
+    if (Status s = unlock(drive, force); !s) return s;
+    // An image that is written can be opened once only.
+    std::error_code error;
+    if (std::filesystem::equivalent(drive.config.file, file, error)) take_out(drive);
+    OverlayDisk* overlay = nullptr;
+    std::string format;
+    auto medium = open_medium(config, overlay, format);
+    if (!medium) return medium.error();
+    drive.overlay = overlay;
+    drive.format = std::move(format);
+    drive.config = config;
+    insert(drive, std::make_unique<MeteredDisk>(std::move(*medium), accesses_));
+    return Ok{};
+}
+
+Status Drives::eject(std::string_view name, bool force) {
+    auto found = removable(name);
+    if (!found) return found.error();
+    Drive& drive = **found;
+    if (Status s = unlock(drive, force); !s) return s;
+    take_out(drive);
+    return Ok{};
 }
 
 }  // namespace mynah

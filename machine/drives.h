@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/archive.h"
@@ -53,6 +54,14 @@ class Drives {
     // Overlays held in memory.
     void visit_media(Archive& ar);
 
+    // --- the person at the drives ---
+    std::vector<DriveInfo> list() const;
+    // As Machine::change_medium() and Machine::eject().
+    Status change(std::string_view name, const std::string& file, bool force);
+    Status eject(std::string_view name, bool force);
+    // Reads and writes of media since the start.
+    u64 accesses() const { return accesses_; }
+
   private:
     struct Drive {
         DriveConfig config;
@@ -65,7 +74,15 @@ class Drives {
 
     explicit Drives(Wiring wiring);
     Status add(const DriveConfig& config, Wiring& wiring);
+    // Error: another drive than `self` has the image, and one of them writes.
+    Status check_sharing(const DriveConfig& config, const Drive* self) const;
+    Result<Drive*> removable(std::string_view name);
+    // Error: the guest has locked the tray; it is told of the wish.
+    Status unlock(Drive& drive, bool force);
+    void insert(Drive& drive, std::unique_ptr<BlockBackend> medium);
+    void take_out(Drive& drive);
 
+    u64 accesses_ = 0;
     PiixIde ide_;
     FloppyController floppy_;
     std::vector<std::unique_ptr<Drive>> drives_;

@@ -111,6 +111,12 @@ bool Machine::key(std::string_view name, bool down) {
     return pc_->keyboard_controller_.keyboard().key(name, down);
 }
 
+bool Machine::keyboard_ready() const {
+    // The longest sequence is Pause's.
+    constexpr unsigned kLongestKey = 8;
+    return pc_->keyboard_controller_.keyboard().room() >= kLongestKey;
+}
+
 Status Machine::type_keys(std::span<const std::string_view> names, Nanoseconds hold) {
     return pc_->typist_.type(names, hold);
 }
@@ -129,6 +135,19 @@ bool Machine::update_screen(Frame& frame) {
 
 std::vector<std::string> Machine::screen_text() {
     return pc_->vga_ ? pc_->vga_->text_cells().lines() : std::vector<std::string>{};
+}
+
+std::vector<DriveInfo> Machine::drives() const {
+    return pc_->drives_->list();
+}
+Status Machine::change_medium(std::string_view drive, const std::string& file, bool force) {
+    return pc_->drives_->change(drive, file, force);
+}
+Status Machine::eject(std::string_view drive, bool force) {
+    return pc_->drives_->eject(drive, force);
+}
+u64 Machine::disk_accesses() const {
+    return pc_->drives_->accesses();
 }
 
 std::vector<u8> Machine::save() {

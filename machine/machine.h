@@ -73,6 +73,8 @@ class Machine {
     void network_input_ready(unsigned index);
     // QEMU's key names ("a", "ret", "ctrl"); false: no such key.
     bool key(std::string_view name, bool down);
+    // The keyboard buffers some keys until the guest takes them; false: what is pressed now may get lost.
+    bool keyboard_ready() const;
     // Presses keys together and releases them after `hold`, when those that were asked for before are
     // through. Error: a key that there is not.
     Status type_keys(std::span<const std::string_view> names, Nanoseconds hold);
@@ -86,6 +88,16 @@ class Machine {
     bool update_screen(Frame& frame);
     // The rows of a text screen, or nothing in graphics modes.
     std::vector<std::string> screen_text();
+
+    // --- media ---
+    std::vector<DriveInfo> drives() const;
+    // Puts another image into a CD-ROM or floppy drive ("cdrom" and "floppy" name the first), or takes it
+    // out. Error: no such drive, the image cannot be opened, or the guest has locked the tray; unless
+    // `force`, it is asked to open it.
+    Status change_medium(std::string_view drive, const std::string& file, bool force);
+    Status eject(std::string_view drive, bool force);
+    // Accesses to media since the start, for a light.
+    u64 disk_accesses() const;
 
     // --- snapshots ---
     // The whole machine as bytes, and back. A load checks everything first; after an error the machine is as

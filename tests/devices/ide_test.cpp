@@ -538,6 +538,35 @@ TEST(Atapi, MediaChange) {
     EXPECT_EQ(b.sense(), (std::array<u8, 3>{2, 0x3A, 1}));
 }
 
+// A medium that goes, or is exchanged for another, while it is read.
+TEST(Atapi, NothingIsReadOfTheWrongMedium) {
+    for (const bool exchanged : {false, true}) {
+        IdeBench b;
+        b.clear_attention();
+        MemoryDisk other(5000 * 2048, true);
+        // READ (10) of two sectors, each a block of its own.
+        const std::vector<u8> read{0x28, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0};
+        b.out8(0x176, 0xA0);
+        b.out8(0x171, 0);
+        b.out8(0x174, 0);
+        b.out8(0x175, 2048 >> 8);
+        b.out8(0x177, 0xA0);
+        b.wait(0x170);
+        for (size_t i = 0; i < 12; i += 2) b.out16(0x170, read[i] | read[i + 1] << 8);
+        EXPECT_TRUE(b.wait(0x170) & 0x08);
+        b.read_pio(0x170, 2048);
+        b.cd.set_medium(exchanged ? &other : nullptr);
+        EXPECT_EQ(b.wait(0x170) & 0x09, 0x01);
+        const std::array<u8, 3> sense = b.sense();
+        EXPECT_EQ(sense[0], exchanged ? 3 : 2);
+        EXPECT_EQ(sense[1], exchanged ? 0x11 : 0x3A);
+        if (!exchanged) continue;
+        b.packet({0});
+        EXPECT_EQ(b.sense(), (std::array<u8, 3>{6, 0x28, 0}));
+        EXPECT_EQ(b.packet({0x28, 0, 0, 0, 0, 0, 0, 0, 1}).size(), 2048u);
+    }
+}
+
 // Whatever one byte of a snapshot says: sizes and addresses that it brings are checked.
 TEST(Ide, NoByteOfASnapshotLeadsAstray) {
     IdeBench b(300);

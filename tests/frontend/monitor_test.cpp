@@ -42,6 +42,10 @@ class MonitorTest : public ::testing::Test {
         c.bios = rom_;
         c.vga = false;
         c.clock = ClockMode::deterministic;
+        c.drives.resize(2);
+        c.drives[0].media = DriveMedia::cdrom;
+        c.drives[0].index = 2;
+        c.drives[1].interface = DriveInterface::floppy;
         auto made = Machine::create(c, {.monotonic_ns = [] { return u64{0}; }, .serials = {}}, log_);
         EXPECT_TRUE(made.ok()) << made.error().message;
         machine_ = std::move(*made);
@@ -92,6 +96,31 @@ TEST_F(MonitorTest, SendkeyTakesATimeToHold) {
     EXPECT_EQ(monitor.execute("sendkey a b"), "'b' is neither a number nor a register\n");
     EXPECT_NE(monitor.execute("sendkey a 0").find("1 to 60000 ms"), std::string::npos);
     EXPECT_EQ(monitor.execute("sendkey bogus"), "unknown key: 'bogus'\n");
+}
+
+TEST_F(MonitorTest, MediaAreChanged) {
+    Monitor monitor(*machine_);
+    EXPECT_EQ(monitor.execute("info block"), "ide1-cd0: [not inserted]\nfloppy0: [not inserted]\n");
+    EXPECT_EQ(monitor.execute("change ide1-cd0 " + rom_), "");
+    EXPECT_EQ(
+        monitor.execute("change floppy " + rom_),
+        "\"" + rom_ +
+            "\" is given to two drives; only drives that do not write (-snapshot) can share an image\n");
+    EXPECT_EQ(monitor.execute("info block"),
+              "ide1-cd0: " + rom_ + " (raw) (read-only)\nfloppy0: [not inserted]\n");
+    // What cannot be opened leaves the drive as it was.
+    EXPECT_NE(monitor.execute("change cdrom /nowhere").find("/nowhere"), std::string::npos);
+    EXPECT_NE(monitor.execute("info block").find(rom_), std::string::npos);
+    EXPECT_EQ(monitor.execute("eject ide1-cd0"), "");
+    EXPECT_EQ(monitor.execute("change floppy0 " + rom_), "");
+    // The same one again, which is open for writing.
+    EXPECT_EQ(monitor.execute("change floppy0 " + rom_), "");
+    EXPECT_EQ(monitor.execute("info block"), "ide1-cd0: [not inserted]\nfloppy0: " + rom_ + " (raw)\n");
+    EXPECT_EQ(monitor.execute("eject -f floppy"), "");
+    EXPECT_EQ(monitor.execute("eject ide0-hd0"),
+              "no medium of \"ide0-hd0\" can be changed; there are ide1-cd0, floppy0\n");
+    EXPECT_EQ(monitor.execute("eject"), "a drive is wanted\n");
+    EXPECT_EQ(monitor.execute("change cdrom"), "a drive and a file name are wanted\n");
 }
 
 TEST_F(MonitorTest, QuitLeavesNoPrompt) {

@@ -138,6 +138,22 @@ TEST(Options, Drives) {
                 "no IDE place left");
 }
 
+TEST(Options, AWindowWhereThereIsAScreen) {
+    const auto with = [](WindowSupport window, std::vector<std::string> words) {
+        return parse_command_line(words, kNow, window);
+    };
+    EXPECT_TRUE(with(WindowSupport::ready, {})->machine.display);
+    EXPECT_EQ(with(WindowSupport::ready, {})->machine.serials[0].spec, "null");
+    EXPECT_TRUE(with(WindowSupport::ready, {"-display", "sdl"})->machine.display);
+    EXPECT_FALSE(with(WindowSupport::ready, {"-display", "none"})->machine.display);
+    EXPECT_FALSE(with(WindowSupport::ready, {"-nographic"})->machine.display);
+    EXPECT_FALSE(with(WindowSupport::no_display, {})->machine.display);
+    EXPECT_SAYS(with(WindowSupport::no_display, {"-display", "sdl"}).error().message, "DISPLAY");
+    EXPECT_SAYS(with(WindowSupport::not_built, {"-display", "sdl"}).error().message, "libsdl2-dev");
+    EXPECT_SAYS(with(WindowSupport::ready, {"-display", "sdl", "-nographic"}).error().message, "contradicts");
+    EXPECT_SAYS(bad({"-display", "gtk"}), "use -display sdl or none");
+}
+
 TEST(Options, StreamsAsInQemu) {
     MachineConfig c = good({"-nographic", "-serial", "file:x"});
     EXPECT_EQ(c.monitor.spec, "stdio");
