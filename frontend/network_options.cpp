@@ -16,7 +16,8 @@ namespace {
 constexpr std::array<u8, 6> kFirstMac{0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
 // QEMU has names of its own for -nic model= and -device.
-constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {{"e1000-82540em", "e1000"}};
+constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {{"e1000-82540em", "e1000"},
+                                                                            {"virtio", "virtio-net-pci"}};
 
 std::optional<NicModel> find_model(std::string_view name) {
     for (const auto& [other, ours] : kOtherNames) {
@@ -227,7 +228,11 @@ Status NetworkOptions::adapter_key(Entry& e, const KeyValue& kv, bool& known) {
         e.has_mac = true;
         return Ok{};
     }
-    if (kv.key == "romfile") return e.nic.rom = kv.value, Ok{};
+    if (kv.key == "romfile") {
+        if (nic_model(e.nic.model).rom.empty() && !kv.value.empty())
+            return Error{fmt::format("{} has no expansion ROM; leave romfile out", nic_model(e.nic.model).name)};
+        return e.nic.rom = kv.value, Ok{};
+    }
     if (e.nic.model == NicModel::ne2k_isa && (kv.key == "iobase" || kv.key == "irq")) {
         const auto n = parse_number(kv.value);
         if (!n) return Error{fmt::format("{}: {}", kv.key, n.error().message)};

@@ -80,7 +80,7 @@ struct UserNetwork {
     std::vector<HostForward> forwards;
 };
 
-enum class NicModel : u8 { e1000, rtl8139, ne2k_pci, ne2k_isa };
+enum class NicModel : u8 { e1000, rtl8139, ne2k_pci, ne2k_isa, virtio };
 
 struct NicConfig {
     NicModel model = NicModel::e1000;

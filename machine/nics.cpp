@@ -9,6 +9,7 @@
 #include "devices/net/e1000.h"
 #include "devices/net/ne2000.h"
 #include "devices/net/rtl8139.h"
+#include "devices/virtio/net.h"
 
 namespace mynah {
 
@@ -20,6 +21,7 @@ constexpr NicModelInfo kModels[] = {
     {NicModel::e1000, "e1000", "Intel 82540EM, gigabit", "pxe-e1000.rom", 0x8086, 0x100E},
     {NicModel::rtl8139, "rtl8139", "Realtek RTL8139C+, fast Ethernet", "pxe-rtl8139.rom", 0x10EC, 0x8139},
     {NicModel::ne2k_pci, "ne2k_pci", "NE2000 on PCI (RTL8029)", "pxe-ne2k_pci.rom", 0x10EC, 0x8029},
+    {NicModel::virtio, "virtio-net-pci", "virtio 1.0", "", 0x1AF4, 0x1041},
     {NicModel::ne2k_isa, "ne2k_isa", "NE2000 on ISA; iobase=300h, irq=9", "", 0, 0},
 };
 
@@ -60,6 +62,8 @@ void Nics::make(Adapter& adapter, std::string name, const Wiring& wiring, NetBac
             return own(adapter, std::make_unique<Rtl8139>(std::move(name), queue, network, c.mac, rom));
         case NicModel::ne2k_pci:
             return own(adapter, std::make_unique<Ne2000Pci>(std::move(name), queue, network, c.mac, rom));
+        case NicModel::virtio:
+            return own(adapter, std::make_unique<VirtioNet>(std::move(name), queue, network, c.mac));
         case NicModel::ne2k_isa:
             return own(adapter, std::make_unique<Ne2000Isa>(std::move(name), queue, network, c.mac,
                                                             wiring.irq(c.irq)));
