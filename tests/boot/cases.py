@@ -49,18 +49,18 @@ MEMTEST_RUNS = [
 NET_KERNEL, NET_INITRD = "kernels/amd64-6.1-net", "initrd/net-amd64.gz"
 
 
-def network(model, driver):
+def network(model, driver, kernel=NET_KERNEL, initrd=NET_INITRD, options=""):
     """DHCP, a file fetched from a server on the host's loopback and given back through hostfwd, all dumped."""
     return {
         "labels": ["daily"],
-        "needs": {"kernel": NET_KERNEL, "initrd": NET_INITRD},
+        "needs": {"kernel": kernel, "initrd": initrd},
         "web": {},
         "args": ["-m", "256", "-kernel", "{kernel}", "-initrd", "{initrd}", "-append", "console=ttyS0", *HEADLESS,
                  "-netdev", "user,id=n0,hostfwd=tcp:127.0.0.1:@forward@-:80", "-device", f"{model},netdev=n0",
                  "-object", "filter-dump,id=d0,netdev=n0,file=@frames@"],
         "steps": [
             ("serial", "mynah: shell ready", BOOT),
-            ("type", "network\n"),
+            ("type", f"network {options}\n"),
             ("serial", f"network: {driver} has 10.0.2.15", 300),
             ("type", "wget -q -O /tmp/file http://10.0.2.2:@web@/file; md5sum /tmp/file\n"),
             ("serial", "@sum@", 600),
@@ -74,15 +74,18 @@ def network(model, driver):
     }
 
 
-def ipxe(model, driver):
-    """The adapter's own ROM takes a lease, then a script, a kernel and its initramfs from a server on loopback."""
+def ipxe(model, driver, cd=None):
+    """iPXE in the adapter's own ROM, or on a CD, takes a lease, then a script, a kernel and its initramfs from a
+    server on loopback."""
+    start = ["-boot", "d", "-cdrom", "{cd}"] if cd else ["-boot", "n"]
+    rom = ",romfile=" if cd else ""
     return {
         "labels": ["daily"],
-        "needs": {"kernel": NET_KERNEL, "initrd": NET_INITRD},
+        "needs": {"kernel": NET_KERNEL, "initrd": NET_INITRD, **({"cd": cd} if cd else {})},
         "web": {"vmlinuz": "{kernel}", "initrd.gz": "{initrd}",
                 "boot.ipxe": "#!ipxe\nkernel vmlinuz console=ttyS0 mynah.run=network\ninitrd initrd.gz\nboot\n"},
-        "args": ["-m", "256", "-boot", "n", "-display", "none", "-nodefaults", "-vga", "std", "-serial", "stdio",
-                 "-nic", f"user,model={model},bootfile=http://10.0.2.2:@web@/boot.ipxe"],
+        "args": ["-m", "256", *start, "-display", "none", "-nodefaults", "-vga", "std", "-serial", "stdio",
+                 "-nic", f"user,model={model}{rom},bootfile=http://10.0.2.2:@web@/boot.ipxe"],
         "steps": [
             ("serial", f"network: {driver} has 10.0.2.15", 1200),
             ("serial", "# ", 60),
@@ -132,6 +135,8 @@ CASES = {
     "network-e1000": network("e1000", "e1000"),
     "network-rtl8139": network("rtl8139", "8139cp"),
     "network-ne2k-pci": network("ne2k_pci", "ne2k-pci"),
+    "network-ne2k-isa": network("ne2k_isa,irq=5", "ne", "kernels/i386-686-net", "initrd/net-i386.gz",
+                                "io=0x300 irq=5"),
     "network-restricted": {
         "labels": ["daily"],
         "needs": {"kernel": NET_KERNEL, "initrd": NET_INITRD},
@@ -153,6 +158,7 @@ CASES = {
     "ipxe-e1000": ipxe("e1000", "e1000"),
     "ipxe-rtl8139": ipxe("rtl8139", "8139cp"),
     "ipxe-ne2k-pci": ipxe("ne2k_pci", "ne2k-pci"),
+    "ipxe-cd": ipxe("rtl8139", "8139cp", "iso/ipxe.iso"),
     # From a disk through SeaBIOS and GRUB to systemd and a login; the image stays as it is (-snapshot).
     # Time is counted in instructions: systemd gives up on the serial port's device after 90 s, which a busy
     # host's real time would use up.
