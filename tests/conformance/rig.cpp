@@ -101,6 +101,7 @@ const std::vector<RigKind>& rig_kinds() {
         std::vector<RigKind> made;
         add_chipset_rigs(made);
         add_storage_rigs(made);
+        add_virtio_rigs(made);
         return made;
     }();
     return kinds;

@@ -70,8 +70,9 @@ struct RigKind {
 };
 // Every device of the machine.
 const std::vector<RigKind>& rig_kinds();
-// The two halves of it.
+// Its parts.
 void add_chipset_rigs(std::vector<RigKind>& kinds);
 void add_storage_rigs(std::vector<RigKind>& kinds);
+void add_virtio_rigs(std::vector<RigKind>& kinds);
 
 }  // namespace mynah::test
