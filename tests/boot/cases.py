@@ -95,6 +95,32 @@ def ipxe(model, driver, cd=None):
     }
 
 
+# MD5 of what scripts/guests/virtio puts on the disk.
+VIRTIO_DISK_SUM = "d143401aad40788f254ecc5a585f4376"
+
+
+def virtio(labels, *extra):
+    """Linux's drivers of the virtio devices: the disk's content, random numbers, a shell on hvc0."""
+    return {
+        "labels": labels,
+        "needs": {"kernel": "kernels/amd64-6.1-virtio", "initrd": "initrd/virtio-amd64.gz",
+                  "disk": "disk/virtio.img"},
+        "args": ["-m", "256", "-kernel", "{kernel}", "-initrd", "{initrd}", "-append", "console=ttyS0 mynah.run=virtio-shell",
+                 "-drive", "file={disk},format=raw,if=virtio,snapshot=on", "-device", "virtio-rng-pci",
+                 "-device", "virtio-serial-pci", "-chardev", "stdio,id=con", "-device", "virtconsole,chardev=con",
+                 "-display", "none", "-nodefaults", "-serial", "null", *extra],
+        "steps": [
+            ("serial", "# ", BOOT),
+            ("type", f"virtio-check {VIRTIO_DISK_SUM} | tee /tmp/log\n"),
+            ("serial", "virtio-check: done", 600),
+            ("type", "grep -c FAILED /tmp/log; echo end-$((1+1))\n"),
+            ("serial", r"\n0\r?\nend-2", 60),
+            ("type", "poweroff -f\n"),
+            ("exit", 0, 120),
+        ],
+    }
+
+
 BUSYBOX64, BUSYBOX32 = "initrd/busybox-amd64.gz", "initrd/busybox-i386.gz"
 
 CASES = {
@@ -159,6 +185,8 @@ CASES = {
     "ipxe-rtl8139": ipxe("rtl8139", "8139cp"),
     "ipxe-ne2k-pci": ipxe("ne2k_pci", "ne2k-pci"),
     "ipxe-cd": ipxe("rtl8139", "8139cp", "iso/ipxe.iso"),
+    "virtio-linux": virtio(["daily"]),
+    "virtio-linux-deterministic": virtio(["daily"], "-icount", "shift=0"),
     # From a disk through SeaBIOS and GRUB to systemd and a login; the image stays as it is (-snapshot).
     # Time is counted in instructions: systemd gives up on the serial port's device after 90 s, which a busy
     # host's real time would use up.

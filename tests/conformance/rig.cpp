@@ -102,6 +102,7 @@ const std::vector<RigKind>& rig_kinds() {
         add_chipset_rigs(made);
         add_storage_rigs(made);
         add_network_rigs(made);
+        add_virtio_rigs(made);
         return made;
     }();
     return kinds;

@@ -74,5 +74,6 @@ const std::vector<RigKind>& rig_kinds();
 void add_chipset_rigs(std::vector<RigKind>& kinds);
 void add_storage_rigs(std::vector<RigKind>& kinds);
 void add_network_rigs(std::vector<RigKind>& kinds);
+void add_virtio_rigs(std::vector<RigKind>& kinds);
 
 }  // namespace mynah::test

@@ -1,6 +1,4 @@
 // Boards for the buses, disks and the display.
-#include <cstring>
-
 #include "devices/ata_disk.h"
 #include "devices/atapi_cdrom.h"
 #include "devices/floppy.h"
@@ -9,35 +7,12 @@
 #include "devices/isa_dma.h"
 #include "devices/piix3.h"
 #include "devices/vga_std.h"
+#include "ram_disk.h"
 #include "rig.h"
 
 namespace mynah::test {
 
 namespace {
-
-// A disk kept in memory.
-class RamDisk final : public BlockBackend {
-  public:
-    explicit RamDisk(u64 size, bool read_only = false) : bytes(size), read_only_(read_only) {}
-    u64 size() const override { return bytes.size(); }
-    bool read_only() const override { return read_only_; }
-    Status read(u64 offset, std::span<u8> data) override {
-        if (offset + data.size() > bytes.size()) return Error{"behind the end"};
-        std::memcpy(data.data(), &bytes[offset], data.size());
-        return Ok{};
-    }
-    Status write(u64 offset, std::span<const u8> data) override {
-        if (read_only_ || offset + data.size() > bytes.size()) return Error{"behind the end"};
-        std::memcpy(&bytes[offset], data.data(), data.size());
-        return Ok{};
-    }
-    Status flush() override { return Ok{}; }
-
-    std::vector<u8> bytes;
-
-  private:
-    bool read_only_;
-};
 
 struct PciBusRig : Rig {
     Piix3 bridge{[this](unsigned irq, bool level) { note(irq * 2 + level); },

@@ -128,7 +128,7 @@ TEST(Options, Drives) {
 
     EXPECT_SAYS(bad({"-hda", "a", "-drive", "file=b,index=0"}), "both want IDE place 0");
     EXPECT_SAYS(bad({"-drive", "file=a,format=vmdk"}), "raw");
-    EXPECT_SAYS(bad({"-drive", "file=a,if=virtio"}), "if=ide or if=floppy");
+    EXPECT_SAYS(bad({"-drive", "file=a,if=scsi"}), "if=ide, if=virtio, if=floppy");
     EXPECT_SAYS(bad({"-drive", "file=a,index=4"}), "0 to 3");
     EXPECT_SAYS(bad({"-drive", "file=a,bogus=1"}), "unknown key \"bogus\"");
     EXPECT_SAYS(bad({"-drive", "if=ide"}), "needs file=");
@@ -200,6 +200,41 @@ TEST(Options, Devices) {
     EXPECT_SAYS(bad({"-device", "isa-debug-exit,iobase=70000"}), "0xffff");
     EXPECT_SAYS(bad({"-device", "isa-debug-exit,iosize=3"}), "1, 2 or 4");
     EXPECT_SAYS(bad({"-device", "isa-debug-exit,port=1"}), "no key \"port\"");
+}
+
+TEST(Options, VirtioDevices) {
+    MachineConfig c = good({"-drive", "file=a,if=virtio", "-drive", "file=b,if=none,id=d1", "-device",
+                            "virtio-blk-pci,drive=d1,serial=S1,bootindex=2", "-device", "virtio-rng-pci"});
+    ASSERT_EQ(c.drives.size(), 2u);
+    EXPECT_EQ(c.drives[0].interface, DriveInterface::virtio);
+    EXPECT_EQ(c.drives[0].index, 0u);
+    EXPECT_EQ(c.drives[1].interface, DriveInterface::virtio);
+    EXPECT_EQ(c.drives[1].index, 1u);
+    EXPECT_EQ(c.drives[1].serial, "S1");
+    EXPECT_EQ(c.drives[1].boot_index, 2u);
+    EXPECT_EQ(c.virtio_rngs, 1u);
+    EXPECT_SAYS(bad({"-drive", "file=a,if=none"}), "needs id=");
+    EXPECT_SAYS(bad({"-drive", "file=a,if=none,id=x"}), "no -device has drive=x");
+    EXPECT_SAYS(bad({"-device", "virtio-blk-pci"}), "needs drive=ID");
+    EXPECT_SAYS(bad({"-device", "virtio-blk-pci,drive=x"}), "no -drive with the id \"x\"");
+    EXPECT_SAYS(bad({"-drive", "file=a,if=ide,id=x", "-device", "virtio-blk-pci,drive=x"}), "in use already");
+    EXPECT_SAYS(bad({"-drive", "file=a,if=virtio,media=cdrom"}), "use if=ide");
+    EXPECT_SAYS(bad({"-device", "virtio-blk-pci,drive=x,scsi=on"}), "no key \"scsi\"");
+
+    c = good({"-display", "none", "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=c", "-chardev",
+              "socket,id=c,path=/tmp/x,server=on,wait=off"});
+    ASSERT_EQ(c.virtio_consoles.size(), 1u);
+    EXPECT_EQ(c.virtio_consoles[0].spec, "unix:/tmp/x,server=on,wait=off");
+    c = good({"-display", "none", "-serial", "none", "-device", "virtio-serial", "-device", "virtconsole,chardev=c",
+              "-chardev", "stdio,id=c,mux=on"});
+    EXPECT_EQ(c.virtio_consoles[0].spec, "mon:stdio");
+    EXPECT_SAYS(bad({"-device", "virtconsole,chardev=c"}), "virtio-serial-pci before it");
+    EXPECT_SAYS(bad({"-device", "virtio-serial", "-device", "virtconsole,chardev=c"}), "no -chardev");
+    EXPECT_SAYS(bad({"-chardev", "stdio"}), "needs id=");
+    EXPECT_SAYS(bad({"-chardev", "pty,id=a"}), "not supported");
+    EXPECT_SAYS(bad({"-nographic", "-chardev", "stdio,id=c", "-device", "virtio-serial", "-device",
+                     "virtconsole,chardev=c"}),
+                "can use stdio");
 }
 
 TEST(Options, TimeAndClock) {
