@@ -52,6 +52,7 @@ endfunction()
 
 mynah_pkg_library(mynah::png libpng)
 mynah_pkg_library(mynah::zstd libzstd)
+mynah_pkg_library(mynah::sdl2 sdl2)
 
 # Oracles of the tests.
 find_library(MYNAH_ZYDIS Zydis)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "bios/cmos_layout.h"
 #include "cpu/system/cpu_model.h"
+#include "frontend/audio_options.h"
 #include "frontend/char_spec.h"
 #include "frontend/dates.h"
 #include "frontend/drive_options.h"
@@ -48,6 +49,7 @@ struct Parser {
     Status display(const std::string& v);
     Status vga(const std::string& v);
     Status device(const std::string& v);
+    Status audiodev(const std::string& v);
     Status global(const std::string& v);
     Status rtc(const std::string& v);
     Status icount(const std::string& v);
@@ -99,7 +101,8 @@ const std::vector<OptionRow>& option_rows() {
         {"m", "SIZE", "guest memory: MiB, or with K, M, G (256)", call<&P::memory>},
         {"smp", "N", "processors (1)", call<&P::smp>},
         {"cpu", "MODEL", "processor model (max); -cpu help lists them", call<&P::cpu>},
-        {"M", "pc", "machine: pc (i440FX + PIIX3)", call<&P::machine>},
+        {"M", "pc[,pcspk-audiodev=ID]", "machine: pc (i440FX + PIIX3); where its speaker plays",
+         call<&P::machine>},
         {"machine", "pc", "the same as -M", call<&P::machine>},
         {"accel", "jit|interp|verify[,tb-size=MiB]", "how guest code runs (tcg means jit)",
          call<&P::accelerator>, true},
@@ -142,7 +145,11 @@ const std::vector<OptionRow>& option_rows() {
          [](P& p, S) -> Status { return p.nographic_ = true, Ok{}; }},
         {"display", "none", "no window", call<&P::display>},
         {"vga", "std|none", "display adapter", call<&P::vga>},
-        {"device", "NAME[,KEY=VALUE]", "isa-debug-exit[,iobase=501h,iosize=2] or pc-testdev",
+        {"audiodev", "wav|sdl|none,id=ID[,path=FILE]", "where sound goes; -audiodev help lists the drivers",
+         call<&P::audiodev>, true},
+        {"device", "NAME[,KEY=VALUE]",
+         "sb16[,audiodev=ID,iobase=220h,irq=5,dma=1,dma16=5], isa-debug-exit[,iobase=501h,iosize=2] or "
+         "pc-testdev",
          call<&P::device>, true},
         {"global", "isa-debugcon.iobase=PORT", "moves the debug port", call<&P::global>, true},
         {"nodefaults", "", "only the devices that are asked for",
@@ -252,6 +259,8 @@ Status Parser::machine(const std::string& v) {
             }
         } else if (kv.key == "accel") {
             if (auto s = accelerator(kv.value); !s.ok()) return s;
+        } else if (kv.key == "pcspk-audiodev") {
+            config().speaker_audiodev = kv.value;
         } else if (kv.key == "graphics" || kv.key == "usb" || kv.key == "vmport" || kv.key == "smm") {
             const auto on = parse_switch(kv.value);
             if (!on.ok()) return on.error();
@@ -356,11 +365,17 @@ Status Parser::vga(const std::string& v) {
     return Ok{};
 }
 
+Status Parser::audiodev(const std::string& v) {
+    if (is_help(v)) return list(audiodev_list());
+    return add_audiodev(config(), v);
+}
+
 Status Parser::device(const std::string& v) {
     if (is_help(v)) {
         return list(
             "isa-debug-exit  a write of N ends mynah with code (N << 1) | 1; iobase=501h, iosize=2\n"
-            "pc-testdev      ports for interrupt and port tests\n");
+            "pc-testdev      ports for interrupt and port tests\n"
+            "sb16            a Sound Blaster 16: audiodev=ID, iobase=0x220, irq=5, dma=1, dma16=5\n");
     }
     auto parts = parse_key_values(v, "driver");
     if (!parts.ok()) return parts.error();
@@ -371,9 +386,10 @@ Status Parser::device(const std::string& v) {
         config().pc_testdev = true;
         return Ok{};
     }
+    if (driver == "sb16") return add_sb16(config(), rest);
     if (driver != "isa-debug-exit") {
         return Error{
-            fmt::format("there is no device \"{}\"; there are isa-debug-exit and pc-testdev", driver)};
+            fmt::format("there is no device \"{}\"; there are sb16, isa-debug-exit and pc-testdev", driver)};
     }
     if (config().isa_debug_exit) return Error{"isa-debug-exit is given twice"};
     IsaDebugExitConfig exit;
@@ -536,6 +552,7 @@ Status Parser::finish() {
     }
     if (c.kernel.empty() && !c.initrd.empty()) return Error{"-initrd needs -kernel"};
     if (c.kernel.empty() && !c.append.empty()) return Error{"-append needs -kernel"};
+    if (auto s = check_audio(c); !s.ok()) return s;
     auto drives = drives_.finish(snapshot_);
     if (!drives.ok()) return drives.error();
     c.drives = std::move(*drives);

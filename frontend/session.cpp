@@ -55,8 +55,12 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config) {
                                  .send_break = [s] { s->machine_->serial_break(s->hub_->shared_serial()); }});
     if (!hub) return hub.error();
     s->hub_ = std::move(*hub);
-    auto machine = Machine::create(
-        config, {monotonic_nanoseconds, s->hub_->serials(), s->hub_->debugcon(), random_number()}, s->log_);
+    auto audio = open_audio(config);
+    if (!audio) return audio.error();
+    s->audio_ = std::move(*audio);
+    MachineHost host{monotonic_nanoseconds, s->hub_->serials(), s->hub_->debugcon(), random_number()};
+    for (const auto& [id, backend] : s->audio_) host.audio[id] = backend.get();
+    auto machine = Machine::create(config, std::move(host), s->log_);
     if (!machine) return machine.error();
     s->machine_ = std::move(*machine);
     s->monitor_ = std::make_unique<Monitor>(*s->machine_);

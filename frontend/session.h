@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "frontend/audio_backends.h"
 #include "frontend/char_hub.h"
 #include "frontend/monitor.h"
 #include "machine/machine.h"
@@ -25,6 +26,7 @@ class Session {
 
     Log log_;
     std::unique_ptr<CharHub> hub_;
+    AudioBackends audio_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Monitor> monitor_;
     std::unique_ptr<MonitorConsole> console_;

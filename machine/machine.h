@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "cpu/cpu.h"
+#include "devices/audio.h"
 #include "devices/host.h"
 #include "machine/config.h"
 
@@ -27,6 +29,7 @@ struct MachineHost {
     CharBackend* debugcon = nullptr;
     u64 random = 0;                    // under --clock realtime the guest's random numbers start from it
     AcceleratorFactory accelerator{};  // tests: instead of what -accel says
+    std::map<std::string, AudioBackend*> audio{};  // by id; those that are not there play to nobody
 };
 
 enum class RunState : u8 {

@@ -73,7 +73,9 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
     }
 }
 
-Pc::~Pc() = default;
+Pc::~Pc() {
+    finish_sound();
+}
 
 Status Pc::make_cpu() {
     AcceleratorFactory accelerator;
@@ -140,6 +142,7 @@ Status Pc::make_devices() {
         }
         vga_ = std::make_unique<StdVga>(queue_, std::move(rom));
     }
+    make_sound();
     if (config_.isa_debug_exit) {
         debug_exit_ =
             std::make_unique<DebugExit>(config_.isa_debug_exit->iosize, [this](int code) { finish(code); });
@@ -231,6 +234,9 @@ Status Pc::map_optional_devices() {
         if (Status s = io_.map(0x3C0, *vga_, StdVga::ports, 32, 16); !s) return s;
         if (Status s = io_.map(0x1CE, *vga_, StdVga::dispi); !s) return s;
     }
+    if (sb16_) {
+        if (Status s = io_.map(config_.sb16->iobase, *sb16_, 0); !s) return s;
+    }
     if (debug_exit_) {
         if (Status s = io_.map(config_.isa_debug_exit->iobase, *debug_exit_, 0); !s) return s;
     }
@@ -254,6 +260,7 @@ std::vector<Device*> Pc::devices() {
     for (const auto& uart : uarts_) all.push_back(uart.get());
     for (Device* d : drives_->devices()) all.push_back(d);
     if (vga_) all.push_back(vga_.get());
+    if (sb16_) all.push_back(sb16_.get());
     if (debug_exit_) all.push_back(debug_exit_.get());
     if (testdev_) all.push_back(testdev_.get());
     return all;

@@ -18,6 +18,7 @@
 #include "devices/io_apic.h"
 #include "devices/io_bus.h"
 #include "devices/isa_dma.h"
+#include "devices/pc_speaker.h"
 #include "devices/pc_testdev.h"
 #include "devices/pci.h"
 #include "devices/pic.h"
@@ -25,6 +26,7 @@
 #include "devices/piix4_pm.h"
 #include "devices/pit.h"
 #include "devices/rtc.h"
+#include "devices/sb16.h"
 #include "devices/system_control.h"
 #include "devices/uart.h"
 #include "devices/vga_std.h"
@@ -89,8 +91,15 @@ class Pc final : public CpuHost, private ApicBus {
     RamLayout ram_layout() const;
     AcpiConfig acpi_config() const;
     void reset_devices();
+    // --- sound.cpp ---
+    void make_sound();
+    // Hands over what was played, some hundred times a second.
+    void pass_sound_on();
+    void finish_sound();
+    void restart_sound();
     void apply_entry(const CpuEntry& entry);
     std::vector<Device*> devices();
+    AudioMixer* mixer(const std::string& id);
 
     // Whatever a device does to the processor goes through here, so that -accel verify can repeat it.
     void signal(const std::function<void(Cpu&)>& what);
@@ -131,6 +140,10 @@ class Pc final : public CpuHost, private ApicBus {
     std::vector<std::unique_ptr<Uart>> uarts_;
     std::unique_ptr<Drives> drives_;
     std::unique_ptr<StdVga> vga_;
+    std::map<std::string, std::unique_ptr<AudioMixer>> mixers_;  // by -audiodev id
+    std::unique_ptr<PcSpeaker> speaker_;
+    std::unique_ptr<Sb16> sb16_;
+    Nanoseconds next_sound_ = 0;
     std::unique_ptr<DebugExit> debug_exit_;
     std::unique_ptr<PcTestdev> testdev_;
     std::vector<std::unique_ptr<DeviceMmio>> windows_;
