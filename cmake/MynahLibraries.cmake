@@ -55,8 +55,8 @@ mynah_pkg_library(mynah::png libpng)
 mynah_pkg_library(mynah::zstd libzstd)
 mynah_pkg_library(mynah::slirp slirp)
 mynah_pkg_library(mynah::zlib zlib)
-# The window's.
-mynah_pkg_library(mynah::sdl sdl2)
+# Windows and sound.
+mynah_pkg_library(mynah::sdl2 sdl2)
 mynah_pkg_library(mynah::imgui imgui)
 
 # Oracles of the tests.

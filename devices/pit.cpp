@@ -21,11 +21,7 @@ Pit::Pit(EventQueue& queue, IrqLine irq0)
 void Pit::set_gate(unsigned counter, bool level) {
     counters_[counter].set_gate(level, ticks());
     if (counter == 0) update();
-}
-
-u32 Pit::speaker_period() const {
-    const PitCounter& c = counters_[2];
-    return c.counting() && c.mode() == 3 && c.gate() ? c.reload() : 0;
+    touched(counter);
 }
 
 void Pit::fire() {
@@ -61,6 +57,7 @@ void Pit::reset() {
     edge_.cancel();
     if (irq_level_) irq0_.lower();
     irq_level_ = false;
+    touched(2);
 }
 
 void Pit::visit(Archive& ar) {
@@ -78,6 +75,7 @@ void Pit::write(BankId, u64 offset, u64 value, unsigned) {
     if (offset < 3) {
         counters_[offset].write(byte, tick);
         if (offset == 0) update();
+        touched(static_cast<unsigned>(offset));
         return;
     }
     if ((byte >> 6) == 3) {  // read-back: active-low "latch count" and "latch status"
@@ -94,6 +92,7 @@ void Pit::write(BankId, u64 offset, u64 value, unsigned) {
     } else {
         c.write_control(byte, tick);
         if (byte >> 6 == 0) update();
+        touched(byte >> 6);
     }
 }
 

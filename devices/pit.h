@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 
 #include "devices/device.h"
 #include "devices/event_queue.h"
@@ -25,8 +26,10 @@ class Pit final : public Device {
     void set_gate(unsigned counter, bool level);
     // What the IRQ0 sink was last told.
     bool irq_level() const { return irq_level_; }
-    // For the speaker: counter 2's period in CLK pulses; 0 when it makes no square wave.
-    u32 speaker_period() const;
+    // For the speaker: a counter's state to go on with, and what to call whenever counter 2 was written to or
+    // gated.
+    const PitCounter& counter(unsigned n) const { return counters_[n]; }
+    void on_speaker_change(std::function<void()> f) { speaker_changed_ = std::move(f); }
 
     std::string_view name() const override { return "i8254"; }
     void reset() override;
@@ -37,6 +40,9 @@ class Pit final : public Device {
 
   private:
     void fire();
+    void touched(unsigned counter) const {
+        if (counter == 2 && speaker_changed_) speaker_changed_();
+    }
     // Drives IRQ0 and arms the next event, after anything changed counter 0.
     void update();
 
@@ -45,6 +51,7 @@ class Pit final : public Device {
     std::array<PitCounter, 3> counters_;
     bool irq_level_ = false;
     Timer edge_;
+    std::function<void()> speaker_changed_;
 };
 
 }  // namespace mynah

@@ -23,9 +23,6 @@ class PitCounter {
     u8 mode() const { return mode_; }
     // The next tick at which OUT changes; in mode 2 the next at which it rises (it falls one tick before).
     u64 next_edge(u64 tick);
-    // What a program would read, in CLK pulses to go (for sound).
-    u32 reload() const { return count_; }
-    bool counting() const { return state_ == State::counting; }
 
     void visit(Archive& ar);
 

@@ -16,6 +16,7 @@ void SystemControl::reset() {
     port_b_ = port_a_ = 0;
     pit_.set_gate(2, false);
     a20_.set(true);
+    if (speaker_changed_) speaker_changed_();
 }
 
 void SystemControl::visit(Archive& ar) {
@@ -34,6 +35,7 @@ void SystemControl::write(BankId bank, u64, u64 value, unsigned) {
     if (bank == port_b) {
         port_b_ = byte & 0x0F;
         pit_.set_gate(2, byte & 1);
+        if (speaker_changed_) speaker_changed_();
         return;
     }
     const bool init = (byte & 1) && !(port_a_ & 1);

@@ -20,6 +20,8 @@ class SystemControl final : public Device {
 
     // What the speaker is driven with: both the data gate and counter 2.
     bool speaker_enabled() const { return port_b_ & 2; }
+    // Called when that may have changed.
+    void on_speaker_change(std::function<void()> f) { speaker_changed_ = std::move(f); }
 
     std::string_view name() const override { return "system-control"; }
     void reset() override;
@@ -32,6 +34,7 @@ class SystemControl final : public Device {
     Pit& pit_;
     A20Gate& a20_;
     std::function<void()> fast_init_;
+    std::function<void()> speaker_changed_;
     u8 port_b_ = 0;  // the writable bits 0-3
     u8 port_a_ = 0;  // as written, without bit 1
 };

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "bios/cmos_layout.h"
 #include "cpu/system/cpu_model.h"
+#include "frontend/audio_options.h"
 #include "frontend/char_spec.h"
 #include "frontend/dates.h"
 #include "frontend/drive_options.h"
@@ -51,6 +52,7 @@ struct Parser {
     Status display(const std::string& v);
     Status vga(const std::string& v);
     Status device(const std::string& v);
+    Status audiodev(const std::string& v);
     Status global(const std::string& v);
     Status rtc(const std::string& v);
     Status icount(const std::string& v);
@@ -106,7 +108,8 @@ const std::vector<OptionRow>& option_rows() {
         {"m", "SIZE", "guest memory: MiB, or with K, M, G (256)", call<&P::memory>},
         {"smp", "N", "processors (1)", call<&P::smp>},
         {"cpu", "MODEL", "processor model (max); -cpu help lists them", call<&P::cpu>},
-        {"M", "pc", "machine: pc (i440FX + PIIX3)", call<&P::machine>},
+        {"M", "pc[,pcspk-audiodev=ID]", "machine: pc (i440FX + PIIX3); where its speaker plays",
+         call<&P::machine>},
         {"machine", "pc", "the same as -M", call<&P::machine>},
         {"accel", "jit|interp|verify[,tb-size=MiB]", "how guest code runs (tcg means jit)",
          call<&P::accelerator>, true},
@@ -152,8 +155,10 @@ const std::vector<OptionRow>& option_rows() {
          [](P& p, S) -> Status { return p.nographic_ = true, Ok{}; }},
         {"display", "sdl|none", "a window (where there is a screen) or none", call<&P::display>},
         {"vga", "std|none", "display adapter", call<&P::vga>},
+        {"audiodev", "wav|sdl|none,id=ID[,path=FILE]", "where sound goes; -audiodev help lists the drivers",
+         call<&P::audiodev>, true},
         {"device", "NAME[,KEY=VALUE]",
-         "a device, as e1000,netdev=ID or virtio-blk-pci,drive=ID; -device help lists them", call<&P::device>,
+         "a device, as e1000,netdev=ID, virtio-blk-pci,drive=ID or sb16,audiodev=ID; -device help lists them", call<&P::device>,
          true},
         {"chardev", "stdio|file|socket|null,id=ID[,path=FILE]", "a character device for -device virtconsole",
          [](P& p, S v) { return p.chars_.add(v); }, true},
@@ -270,6 +275,8 @@ Status Parser::machine(const std::string& v) {
             }
         } else if (kv.key == "accel") {
             if (auto s = accelerator(kv.value); !s.ok()) return s;
+        } else if (kv.key == "pcspk-audiodev") {
+            config().speaker_audiodev = kv.value;
         } else if (kv.key == "graphics" || kv.key == "usb" || kv.key == "vmport" || kv.key == "smm") {
             const auto on = parse_switch(kv.value);
             if (!on.ok()) return on.error();
@@ -376,12 +383,18 @@ Status Parser::vga(const std::string& v) {
     return Ok{};
 }
 
+Status Parser::audiodev(const std::string& v) {
+    if (is_help(v)) return list(audiodev_list());
+    return add_audiodev(config(), v);
+}
+
 Status Parser::device(const std::string& v) {
     if (is_help(v)) {
         return list(
             std::string(
                 "isa-debug-exit  a write of N ends mynah with code (N << 1) | 1; iobase=501h, iosize=2\n"
-                "pc-testdev      ports for interrupt and port tests\n") +
+                "pc-testdev      ports for interrupt and port tests\n"
+                "sb16            a Sound Blaster 16: audiodev=ID, iobase=0x220, irq=5, dma=1, dma16=5\n") +
             NetworkOptions::model_list() + VirtioOptions::help());
     }
     auto parts = parse_key_values(v, "driver");
@@ -394,6 +407,7 @@ Status Parser::device(const std::string& v) {
         config().pc_testdev = true;
         return Ok{};
     }
+    if (driver == "sb16") return add_sb16(config(), rest);
     if (NetworkOptions::is_adapter(driver)) return networks_.add_device(driver, rest);
     if (driver != "isa-debug-exit") {
         return Error{fmt::format("there is no device \"{}\"; -device help lists them", driver)};
@@ -563,6 +577,7 @@ Status Parser::finish() {
     }
     if (c.kernel.empty() && !c.initrd.empty()) return Error{"-initrd needs -kernel"};
     if (c.kernel.empty() && !c.append.empty()) return Error{"-append needs -kernel"};
+    if (auto s = check_audio(c); !s.ok()) return s;
     auto drives = drives_.finish(snapshot_);
     if (!drives.ok()) return drives.error();
     c.drives = std::move(*drives);

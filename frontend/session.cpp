@@ -66,14 +66,17 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config, Se
     auto networks = NetworkHub::create(config.nics);
     if (!networks) return networks.error();
     s->networks_ = std::move(*networks);
-    auto machine = Machine::create(config,
-                                   {.monotonic_ns = monotonic_nanoseconds,
-                                    .serials = s->hub_->serials(),
-                                    .debugcon = s->hub_->debugcon(),
-                                    .networks = s->networks_->networks(),
-                                    .random = random_number(),
-                                    .virtio_consoles = s->hub_->virtio_consoles()},
-                                   s->log_);
+    auto audio = open_audio(config);
+    if (!audio) return audio.error();
+    s->audio_ = std::move(*audio);
+    MachineHost host{.monotonic_ns = monotonic_nanoseconds,
+                     .serials = s->hub_->serials(),
+                     .debugcon = s->hub_->debugcon(),
+                     .networks = s->networks_->networks(),
+                     .random = random_number(),
+                     .virtio_consoles = s->hub_->virtio_consoles()};
+    for (const auto& [id, backend] : s->audio_) host.audio[id] = backend.get();
+    auto machine = Machine::create(config, std::move(host), s->log_);
     if (!machine) return machine.error();
     s->machine_ = std::move(*machine);
     s->monitor_ = std::make_unique<Monitor>(*s->machine_);

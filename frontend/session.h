@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "frontend/audio_backends.h"
 #include "frontend/char_hub.h"
 #include "frontend/monitor.h"
 #include "frontend/network_hub.h"
@@ -45,6 +46,7 @@ class Session {
     Log log_;
     std::unique_ptr<CharHub> hub_;
     std::unique_ptr<NetworkHub> networks_;
+    AudioBackends audio_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Monitor> monitor_;
     std::unique_ptr<MonitorConsole> console_;

@@ -99,6 +99,27 @@ struct IsaDebugExitConfig {
     u16 iosize = 2;
 };
 
+enum class AudioDriver : u8 {
+    none,
+    wav,  // a file
+    sdl,  // the host's sound system
+};
+
+// A place to play on (-audiodev), which devices name by its id.
+struct AudioConfig {
+    AudioDriver driver = AudioDriver::none;
+    std::string id;
+    std::string path;  // wav
+};
+
+struct Sb16Config {
+    std::string audiodev;  // empty: it plays to nobody
+    u16 iobase = 0x220;
+    u8 irq = 5;
+    u8 dma = 1;
+    u8 dma16 = 5;
+};
+
 struct MachineConfig {
     u64 memory = 256 * MiB;
     std::string cpu = "max";
@@ -128,6 +149,9 @@ struct MachineConfig {
     bool pc_testdev = false;
     unsigned virtio_rngs = 0;
     std::vector<VirtioConsoleConfig> virtio_consoles;
+    std::vector<AudioConfig> audio;
+    std::string speaker_audiodev;  // pcspk-audiodev; empty: the speaker is not heard
+    std::optional<Sb16Config> sb16;
 
     bool reboot = true;         // -no-reboot: a guest's reset ends mynah
     bool shut_down = true;      // -no-shutdown: power-off stops the guest and keeps the monitor

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "cpu/cpu.h"
+#include "devices/audio.h"
 #include "devices/host.h"
 #include "devices/network.h"
 #include "machine/config.h"
@@ -30,6 +32,7 @@ struct MachineHost {
     u64 random = 0;                       // under --clock realtime the guest's random numbers start from it
     AcceleratorFactory accelerator{};     // tests: instead of what -accel says
     std::vector<CharBackend*> virtio_consoles{};  // as many as the configuration has; null: nothing attached
+    std::map<std::string, AudioBackend*> audio{};  // by id; those that are not there play to nobody
 };
 
 enum class RunState : u8 {

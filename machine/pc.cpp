@@ -75,7 +75,9 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
     }
 }
 
-Pc::~Pc() = default;
+Pc::~Pc() {
+    finish_sound();
+}
 
 Status Pc::make_cpu() {
     AcceleratorFactory accelerator;
@@ -150,6 +152,7 @@ Status Pc::make_devices() {
                                             .with_roms = config_.kernel.empty() || !config_.bios.empty()});
     if (!nics) return nics.error();
     nics_ = std::move(*nics);
+    make_sound();
     if (config_.isa_debug_exit) {
         debug_exit_ =
             std::make_unique<DebugExit>(config_.isa_debug_exit->iosize, [this](int code) { finish(code); });
@@ -271,6 +274,9 @@ Status Pc::map_optional_devices() {
         if (Status s = io_.map(0x3C0, *vga_, StdVga::ports, 32, 16); !s) return s;
         if (Status s = io_.map(0x1CE, *vga_, StdVga::dispi); !s) return s;
     }
+    if (sb16_) {
+        if (Status s = io_.map(config_.sb16->iobase, *sb16_, 0); !s) return s;
+    }
     if (debug_exit_) {
         if (Status s = io_.map(config_.isa_debug_exit->iobase, *debug_exit_, 0); !s) return s;
     }
@@ -297,6 +303,7 @@ std::vector<Device*> Pc::devices() {
     for (Device* d : nics_->devices()) all.push_back(d);
     for (const auto& rng : virtio_rngs_) all.push_back(rng.get());
     for (const auto& console : virtio_consoles_) all.push_back(console.get());
+    if (sb16_) all.push_back(sb16_.get());
     if (debug_exit_) all.push_back(debug_exit_.get());
     if (testdev_) all.push_back(testdev_.get());
     return all;

@@ -18,6 +18,7 @@
 #include "devices/io_apic.h"
 #include "devices/io_bus.h"
 #include "devices/isa_dma.h"
+#include "devices/pc_speaker.h"
 #include "devices/pc_testdev.h"
 #include "devices/pci.h"
 #include "devices/pic.h"
@@ -25,6 +26,7 @@
 #include "devices/piix4_pm.h"
 #include "devices/pit.h"
 #include "devices/rtc.h"
+#include "devices/sb16.h"
 #include "devices/system_control.h"
 #include "devices/uart.h"
 #include "devices/vga_std.h"
@@ -97,8 +99,15 @@ class Pc final : public CpuHost, private ApicBus {
     AcpiConfig acpi_config() const;
     std::vector<std::string> boot_order() const;
     void reset_devices();
+    // --- sound.cpp ---
+    void make_sound();
+    // Hands over what was played, some hundred times a second.
+    void pass_sound_on();
+    void finish_sound();
+    void restart_sound();
     void apply_entry(const CpuEntry& entry);
     std::vector<Device*> devices();
+    AudioMixer* mixer(const std::string& id);
 
     // Whatever a device does to the processor goes through here, so that -accel verify can repeat it.
     void signal(const std::function<void(Cpu&)>& what);
@@ -142,6 +151,10 @@ class Pc final : public CpuHost, private ApicBus {
     std::unique_ptr<Nics> nics_;
     std::vector<std::unique_ptr<VirtioRng>> virtio_rngs_;
     std::vector<std::unique_ptr<VirtioConsole>> virtio_consoles_;
+    std::map<std::string, std::unique_ptr<AudioMixer>> mixers_;  // by -audiodev id
+    std::unique_ptr<PcSpeaker> speaker_;
+    std::unique_ptr<Sb16> sb16_;
+    Nanoseconds next_sound_ = 0;
     std::unique_ptr<DebugExit> debug_exit_;
     std::unique_ptr<PcTestdev> testdev_;
     std::vector<std::unique_ptr<DeviceMmio>> windows_;

@@ -44,6 +44,7 @@ Nanoseconds Pc::run(u64 stop_at, bool may_skip_idle) {
         power_on();
     }
     queue_.run_due();
+    pass_sound_on();
     if (state_ != RunState::running || reset_requested_) return 0;
 
     const u64 begin = cpu_->instructions();

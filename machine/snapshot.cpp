@@ -40,6 +40,7 @@ void Pc::visit(Archive& ar) {
     typist_.visit(ar);
     drives_->visit_media(ar);
     ar.section("end");
+    if (ar.loading()) restart_sound();
     if (ar.loading() && ar.ok()) {
         cpu_->state_changed();
         cpu_->set_intr(pic_.intr());

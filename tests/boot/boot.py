@@ -59,6 +59,8 @@ def run_step(guest, step, out, name, web):
         guest.monitor(f"screendump {path}")
         if not os.path.exists(path) or os.path.getsize(path) == 0:
             raise Failure(f"screendump made no {path}")
+    elif kind == "picture":
+        guest.expect_picture(os.path.join(out, f"{name}.ppm"), *rest)
     elif kind == "key":
         guest.monitor(f"sendkey {rest[0]}")
     elif kind == "monitor":

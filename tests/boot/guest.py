@@ -134,6 +134,41 @@ class Guest:
                 raise Failure(f"screen: {seconds * self.scale:.0f} s passed without {pattern!r}; it shows:\n{shown}")
             time.sleep(0.5)
 
+    def picture(self, path):
+        """The screen as (width, height, pixels), three bytes each, by a screendump to `path`."""
+        self.monitor(f"screendump {path}")
+        with open(path, "rb") as file:
+            header, pixels = re.match(rb"P6\s+(\d+) (\d+)\s+255\s", file.read(64)), None
+            if header:
+                file.seek(header.end())
+                pixels = file.read()
+        os.remove(path)
+        return (int(header[1]), int(header[2]), pixels) if header else (0, 0, b"")
+
+    def expect_picture(self, path, size, colours, areas, seconds):
+        """Wait for a screen of `size` with at least `colours` different ones, on which each area (left, top, right,
+        bottom, colour, share) has that share of pixels of about that colour."""
+        end = time.monotonic() + seconds * self.scale
+        while True:
+            width, height, pixels = self.picture(path)
+            seen = {pixels[i : i + 3] for i in range(0, len(pixels), 3)}
+            what = [f"{width}x{height}, {len(seen)} colours"]
+            good = (width, height) == size and len(seen) >= colours
+            for left, top, right, bottom, colour, share in areas if good else []:
+                rows = (pixels[3 * (y * width + left) : 3 * (y * width + right)] for y in range(top, bottom))
+                row = b"".join(rows)
+                near = sum(all(abs(row[i + c] - colour[c]) < 12 for c in range(3)) for i in range(0, len(row), 3))
+                what.append(f"{near / (len(row) / 3):.3f} of {colour} at {left},{top}")
+                good = good and near >= share * len(row) / 3
+            if good:
+                return
+            self.serial.read(0)
+            if self.process.poll() is not None:
+                raise Failure(f"ended with code {self.process.returncode} before the picture came")
+            if time.monotonic() > end:
+                raise Failure(f"picture: {seconds * self.scale:.0f} s passed; it is {'; '.join(what)}")
+            time.sleep(2)
+
     def expect_exit(self, code, seconds):
         end = time.monotonic() + seconds * self.scale
         while self.process.poll() is None and time.monotonic() < end:

@@ -12,6 +12,7 @@
 #include "devices/piix4_pm.h"
 #include "devices/pit.h"
 #include "devices/rtc.h"
+#include "devices/sb16.h"
 #include "devices/system_control.h"
 #include "devices/uart.h"
 #include "rig.h"
@@ -95,6 +96,36 @@ struct HpetRig : Rig {
             n & 0x100 ? hpet.write(0, offset, n >> 13, width) : note(hpet.read(0, offset, width));
         };
     }
+};
+
+struct Sb16Rig : Rig, AudioBackend {
+    IsaDma dma{*memory};
+    AudioMixer mixer{*this};
+    Sb16 card{queue, dma, {}, [this](unsigned irq, bool level) { note(0x100 + irq * 2 + level); }, &mixer};
+    Sb16Rig() {
+        parts.push_back(&dma);
+        use(card, {0});
+        outside = [this](u64 n) {
+            // A command in one go, a register of the mixer, or a register of the DMA controllers.
+            switch (n & 3) {
+                case 0:
+                    return dma.write((n >> 2) % 3, (n >> 4) & 15, n >> 8, 1);
+                case 1:
+                    card.write(0, 4, n >> 2, 1);
+                    return card.write(0, 5, n >> 10, 1);
+                default: {
+                    static constexpr u8 commands[] = {0x10, 0x14, 0x1C, 0x24, 0x2C, 0x40, 0x41, 0x48,
+                                                      0x80, 0x90, 0x91, 0xB0, 0xB6, 0xBE, 0xC0, 0xC6,
+                                                      0xD0, 0xD4, 0xD5, 0xD6, 0xD9, 0xDA, 0xE2, 0xE3};
+                    card.write(0, 0xC, commands[(n >> 2) % 24], 1);
+                    for (unsigned i = 0; i < 3; ++i) card.write(0, 0xC, (n >> (8 + 8 * i)) & 0x7F, 1);
+                    mixer.advance(time.now());
+                }
+            }
+        };
+    }
+    void play(std::span<const StereoFrame>) override {}
+    void silence(u64) override {}
 };
 
 struct IsaDmaRig : Rig {
@@ -275,6 +306,7 @@ void add_chipset_rigs(std::vector<RigKind>& kinds) {
     kinds.push_back(kind<RtcRig>("rtc"));
     kinds.push_back(kind<HpetRig>("hpet"));
     kinds.push_back(kind<IsaDmaRig>("isa_dma"));
+    kinds.push_back(kind<Sb16Rig>("sb16"));
     kinds.push_back(kind<UartRig>("uart"));
     kinds.push_back(kind<I8042Rig>("i8042"));
     kinds.push_back(kind<FwCfgRig>("fw_cfg"));

@@ -85,6 +85,30 @@ TEST(Options, SuggestsWhenUnknown) {
     EXPECT_EQ(bad({"--nographic=1"}), "-nographic takes no value");
 }
 
+TEST(Options, Sound) {
+    const MachineConfig c = good({"-audiodev", "wav,id=a,path=x.wav", "-audiodev", "none,id=b", "-machine",
+                                  "pc,pcspk-audiodev=b", "-device", "sb16,audiodev=a,irq=7,iobase=0x240,dma=3"});
+    ASSERT_EQ(c.audio.size(), 2u);
+    EXPECT_EQ(c.audio[0].driver, AudioDriver::wav);
+    EXPECT_EQ(c.audio[0].path, "x.wav");
+    EXPECT_EQ(c.speaker_audiodev, "b");
+    ASSERT_TRUE(c.sb16);
+    EXPECT_EQ(c.sb16->audiodev, "a");
+    EXPECT_EQ(c.sb16->irq, 7);
+    EXPECT_EQ(c.sb16->iobase, 0x240);
+    EXPECT_EQ(c.sb16->dma, 3);
+    EXPECT_EQ(c.sb16->dma16, 5);
+    EXPECT_SAYS(bad({"-audiodev", "wav"}), "needs an id");
+    EXPECT_SAYS(bad({"-audiodev", "oss,id=a"}), "use wav, sdl or none");
+    EXPECT_SAYS(bad({"-audiodev", "none,id=a,path=x"}), "unknown key");
+    EXPECT_SAYS(bad({"-audiodev", "none,id=a", "-audiodev", "none,id=a"}), "given twice");
+    EXPECT_SAYS(bad({"-machine", "pc,pcspk-audiodev=z"}), "no -audiodev with id=z");
+    EXPECT_SAYS(bad({"-device", "sb16,audiodev=z"}), "no -audiodev with id=z");
+    EXPECT_SAYS(bad({"-device", "sb16,irq=4"}), "irq is");
+    EXPECT_SAYS(bad({"-device", "sb16,wave=4"}), "has no key");
+    EXPECT_SAYS(parse({"-audiodev", "help"})->list, "wav");
+}
+
 TEST(Options, DuplicatesMustAgree) {
     good({"-m", "1G", "-m", "1G", "-no-reboot", "-no-reboot"});
     EXPECT_SAYS(bad({"-m", "1G", "-m", "2G"}), "given twice");
