@@ -21,7 +21,6 @@ class NetworkHub {
 
     // For MachineHost: by adapter; null: no cable.
     const std::vector<NetBackend*>& networks() const { return ends_; }
-    bool any() const { return !networks_.empty(); }
     // Moves data between host and queues; never waits.
     void poll();
     // Calls `tell` with each adapter for which frames have come since the last call. True: there was one.

@@ -60,7 +60,6 @@ class NetworkOptions {
 
 // The keys of a user network; `known` tells whether `kv` is one.
 Status user_network_key(UserNetwork& network, const KeyValue& kv, bool& known);
-// Checks that the addresses given fit together, and moves those that were not given into `network`.
 // "10.0.2.15" as a number.
 Result<u32> parse_ipv4(std::string_view text);
 std::string ipv4_text(u32 address);
