@@ -110,7 +110,7 @@ class PhysicalMap {
     virtual u8 flags(PhysicalAddress frame) const = 0;
     virtual void set_flag(PhysicalAddress frame, u8 flag) = 0;
     virtual void clear_flag(PhysicalAddress frame, u8 flag) = 0;
-    // After a write to a frame whose flags() are not 0: tells the observers.
+    // After a write to a frame whose flags() are not 0, or by a device in place: tells the observers.
     virtual void notify_written(PhysicalAddress address, u64 length) = 0;
     virtual void observe_frames(u8 flag, FrameObserver& observer) = 0;
     virtual void observe_map(MapObserver& observer) = 0;

@@ -77,7 +77,7 @@ u64 with_half(u64 whole, bool upper, u32 half) {
 
 }  // namespace
 
-VirtioPci::VirtioPci(std::string name, Kind kind, EventQueue& events, std::vector<u16> queue_sizes,
+VirtioPci::VirtioPci(std::string name, Kind kind, EventQueue& events, const std::vector<u16>& queue_sizes,
                      u32 config_bytes)
     : PciFunction({.vendor = kVendor,
                    .device = static_cast<u16>(kFirstDevice + kind.type),

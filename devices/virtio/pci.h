@@ -29,7 +29,7 @@ class VirtioPci : public PciFunction {
     };
     // `queue_sizes`: powers of two, one for each queue. `config_bytes`: of the device's own structure. The
     // derived class sets its content with put_config() and features with offer(), and calls reset() last.
-    VirtioPci(std::string name, Kind kind, EventQueue& events, std::vector<u16> queue_sizes,
+    VirtioPci(std::string name, Kind kind, EventQueue& events, const std::vector<u16>& queue_sizes,
               u32 config_bytes);
 
     void offer(unsigned feature) { offered_ |= u64{1} << feature; }

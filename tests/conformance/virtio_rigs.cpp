@@ -26,7 +26,9 @@ struct VirtioRig : Rig {
         function = &chosen;
         outside = [this](u64 n) { drive(n); };
     }
-    void set(u64 offset, u64 value, unsigned width) { device->write(VirtioPci::structures, offset, value, width); }
+    void set(u64 offset, u64 value, unsigned width) {
+        device->write(VirtioPci::structures, offset, value, width);
+    }
     void start(u64 n) {
         function->config_write(pci::command, n & 1 ? 6 : 4, 2);
         set(20, 0, 1);
@@ -124,7 +126,8 @@ struct VirtioConsoleRig : VirtioRig {
         plug(console);
     }
     void host_event(u64 n) override {
-        if (backend.input.size() < 100) backend.input.insert(backend.input.end(), n % 50, static_cast<u8>(n >> 8));
+        if (backend.input.size() < 100)
+            backend.input.insert(backend.input.end(), n % 50, static_cast<u8>(n >> 8));
         console.input_ready();
     }
 };
@@ -164,9 +167,9 @@ struct VirtioNetRig : VirtioRig {
         return p;
     }
     void fill(u64 address, u64 n) override {
-        const u8 header[12] = {static_cast<u8>(n & 3), static_cast<u8>(n >> 2 & 5),   0, 0,
-                               static_cast<u8>(n >> 5), static_cast<u8>(n >> 13 & 1), 34, 0,
-                               static_cast<u8>(n >> 14), static_cast<u8>(n >> 22 & 1), 0, 0};
+        const u8 header[12] = {static_cast<u8>(n & 3),   static_cast<u8>(n >> 2 & 5),  0,  0,
+                               static_cast<u8>(n >> 5),  static_cast<u8>(n >> 13 & 1), 34, 0,
+                               static_cast<u8>(n >> 14), static_cast<u8>(n >> 22 & 1), 0,  0};
         memory->write(address, header);
         memory->write(address + 12, packet(n >> 3));
     }
@@ -174,7 +177,8 @@ struct VirtioNetRig : VirtioRig {
         for (u64 i = 0; i < n % 4 && backend.waiting.size() < 10 * Backend::kFrame; ++i) {
             const auto p = packet(n >> (4 + i));
             backend.waiting.insert(backend.waiting.end(), p.begin(), p.end());
-            backend.waiting.resize(backend.waiting.size() + Backend::kFrame - p.size(), static_cast<u8>(n >> 9));
+            backend.waiting.resize(backend.waiting.size() + Backend::kFrame - p.size(),
+                                   static_cast<u8>(n >> 9));
         }
         net.frames_waiting();
     }

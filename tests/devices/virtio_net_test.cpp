@@ -79,7 +79,8 @@ struct NetBench : Bench {
     Cable cable;
     VirtioNet net{"virtio-net0", queue, &cable, {0x52, 0x54, 0, 0x12, 0x34, 0x56}};
     VirtioDriver d{*this, net};
-    static constexpr u64 kAll = VirtioDriver::kVersion1 | 1u << 0 | 1u << 1 | 1u << 7 | 1u << 11 | 1u << 15 | 1u << 17;
+    static constexpr u64 kAll =
+        VirtioDriver::kVersion1 | 1u << 0 | 1u << 1 | 1u << 7 | 1u << 11 | 1u << 15 | 1u << 17;
     explicit NetBench(u64 features = kAll) { d.start(3, features); }
 
     void send(std::vector<u8> header, const std::vector<u8>& frame) {
@@ -184,7 +185,8 @@ TEST(VirtioNet, JoinsSegments) {
     NetBench b;
     std::vector<u8> wrong = tcp(4001, 1000);
     wrong[60] ^= 1;
-    for (const auto& f : {tcp(1, 1000), tcp(1001, 1000), tcp(2001, 1000), tcp(3001, 1000, 0x18), wrong, tcp(9000, 10)})
+    for (const auto& f :
+         {tcp(1, 1000), tcp(1001, 1000), tcp(2001, 1000), tcp(3001, 1000, 0x18), wrong, tcp(9000, 10)})
         b.cable.waiting.push_back(f);
     for (u16 i = 0; i < 3; ++i) b.d.offer(0, {{0x20000 + 0x2000u * i, 0x2000, true}}, i);
     b.d.notify(0);

@@ -245,12 +245,12 @@ TEST(Options, VirtioDevices) {
     EXPECT_SAYS(bad({"-drive", "file=a,if=virtio,media=cdrom"}), "use if=ide");
     EXPECT_SAYS(bad({"-device", "virtio-blk-pci,drive=x,scsi=on"}), "no key \"scsi\"");
 
-    c = good({"-display", "none", "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=c", "-chardev",
-              "socket,id=c,path=/tmp/x,server=on,wait=off"});
+    c = good({"-display", "none", "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=c",
+              "-chardev", "socket,id=c,path=/tmp/x,server=on,wait=off"});
     ASSERT_EQ(c.virtio_consoles.size(), 1u);
     EXPECT_EQ(c.virtio_consoles[0].spec, "unix:/tmp/x,server=on,wait=off");
-    c = good({"-display", "none", "-serial", "none", "-device", "virtio-serial", "-device", "virtconsole,chardev=c",
-              "-chardev", "stdio,id=c,mux=on"});
+    c = good({"-display", "none", "-serial", "none", "-device", "virtio-serial", "-device",
+              "virtconsole,chardev=c", "-chardev", "stdio,id=c,mux=on"});
     EXPECT_EQ(c.virtio_consoles[0].spec, "mon:stdio");
     EXPECT_SAYS(bad({"-device", "virtconsole,chardev=c"}), "virtio-serial-pci before it");
     EXPECT_SAYS(bad({"-device", "virtio-serial", "-device", "virtconsole,chardev=c"}), "no -chardev");
