@@ -167,6 +167,8 @@ void MachineThread::look(Machine& machine, u64 now) {
         changed |= std::exchange(news_.state, machine.run_state()) != machine.run_state();
         changed |= std::exchange(news_.disk_accesses, machine.disk_accesses()) != machine.disk_accesses();
         changed |= std::exchange(news_.typing, to_type_.size()) != to_type_.size();
+        const bool absolute = machine.takes_positions();
+        changed |= std::exchange(news_.absolute_pointer, absolute) != absolute;
         news_.drives = machine.drives();
     }
     const u64 longest = machine.run_state() == RunState::paused ? kSecond : kSlow;

@@ -253,7 +253,12 @@ Status Parser::machine(const std::string& v) {
             }
         } else if (kv.key == "accel") {
             if (auto s = accelerator(kv.value); !s.ok()) return s;
-        } else if (kv.key == "graphics" || kv.key == "usb" || kv.key == "vmport" || kv.key == "smm") {
+        } else if (kv.key == "vmport") {
+            if (kv.value == "auto") continue;
+            const auto on = parse_switch(kv.value);
+            if (!on.ok()) return on.error();
+            config().vmport = *on;
+        } else if (kv.key == "graphics" || kv.key == "usb" || kv.key == "smm") {
             const auto on = parse_switch(kv.value);
             if (!on.ok()) return on.error();
             if (kv.key == "graphics" ? !*on : *on) {

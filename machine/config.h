@@ -78,6 +78,7 @@ struct MachineConfig {
     bool vga = true;
     std::optional<IsaDebugExitConfig> isa_debug_exit;
     bool pc_testdev = false;
+    bool vmport = true;  // VMware's port with its mouse; not under -accel verify
 
     bool reboot = true;         // -no-reboot: a guest's reset ends mynah
     bool shut_down = true;      // -no-shutdown: power-off stops the guest and keeps the monitor

@@ -73,6 +73,9 @@ class Machine {
     Status type_keys(std::span<const std::string_view> names, Nanoseconds hold);
     // Counts (dx to the right, dy downwards, wheel towards the user); buttons: 1 left, 2 right, 4 middle.
     void mouse(int dx, int dy, u8 buttons, int wheel);
+    // The guest has a driver that takes positions (VMware's port), from 0 to 65,535 in each direction.
+    bool takes_positions() const;
+    void mouse_at(u16 across, u16 down, u8 buttons, int wheel);
     Frame screen();
     // The rows of a text screen, or nothing in graphics modes.
     std::vector<std::string> screen_text();
