@@ -76,6 +76,8 @@ bool Desktop::handle(const SDL_Event& event) {
     }
     // Movements over the guest's screen change nothing in the window.
     if (machine_ && machine_->handle(event)) {
+        // A key that went down in the library or a dialog may come up here: ImGui would take it for held.
+        if (event.type == SDL_KEYUP) gui_->process(event);
         if (event.type != SDL_MOUSEMOTION) frames_ = kSettle;
         return false;
     }

@@ -94,7 +94,7 @@ void FilePicker::draw() {
     if (ImGui::BeginChild("items", {0, 18 * unit}, true)) {
         if (ImGui::Selectable("../")) enter("..");
         for (const Item& item : items_) {
-            if (!item.name.starts_with(begins) && path_ != listed_ + "/" + begins) continue;
+            if (!item.name.starts_with(begins)) continue;
             const std::string label = item.name + (item.folder ? "/" : "");
             const bool same = item.name == begins;
             if (!ImGui::Selectable(label.c_str(), same, ImGuiSelectableFlags_AllowDoubleClick)) continue;

@@ -54,7 +54,7 @@ void GuestInput::mouse(const SDL_Event& event, const ScreenView& view, bool abso
                        (view.locate(event.motion.x, event.motion.y, across, down) || buttons_ != 0)) {
                 across_ = across;
                 down_ = down;
-                moved_ = positioned_ = true;
+                moved_ = true;
             }
             break;
         case SDL_MOUSEBUTTONDOWN:
@@ -85,13 +85,16 @@ void GuestInput::mouse(const SDL_Event& event, const ScreenView& view, bool abso
 
 void GuestInput::flush() {
     if (!moved_) return;
-    machine_.post(
-        [dx = dx_, dy = dy_, buttons = buttons_, wheel = wheel_](Machine& m) -> Result<std::string> {
+    machine_.post([dx = dx_, dy = dy_, across = across_, down = down_, buttons = buttons_,
+                   wheel = wheel_](Machine& m) -> Result<std::string> {
+        if (m.takes_positions())
+            m.mouse_at(across, down, buttons, wheel);
+        else
             m.mouse(dx, dy, buttons, wheel);
-            return std::string();
-        });
+        return std::string();
+    });
     dx_ = dy_ = wheel_ = 0;
-    moved_ = positioned_ = false;
+    moved_ = false;
 }
 
 void GuestInput::capture_mouse() {

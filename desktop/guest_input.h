@@ -40,7 +40,6 @@ class GuestInput {
     u8 buttons_ = 0;
     int dx_ = 0, dy_ = 0, wheel_ = 0;
     bool moved_ = false;
-    bool positioned_ = false;
     u16 across_ = 0, down_ = 0;
 };
 

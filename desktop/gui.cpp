@@ -57,6 +57,7 @@ void choose_style(float scale) {
     c[ImGuiCol_HeaderHovered] = {0.27F, 0.45F, 0.67F, 0.6F};
     c[ImGuiCol_HeaderActive] = {0.27F, 0.45F, 0.67F, 0.9F};
     c[ImGuiCol_CheckMark] = colours::accent;
+    c[ImGuiCol_ModalWindowDimBg] = {0, 0, 0, 0.45F};
     c[ImGuiCol_NavHighlight] = colours::accent;
     style.ScaleAllSizes(scale);
 }
@@ -145,7 +146,7 @@ bool Gui::process(const SDL_Event& event) {
         ImGuiIO& io = ImGui::GetIO();
         io.KeyCtrl = (held & KMOD_CTRL) != 0;
         io.KeyShift = (held & KMOD_SHIFT) != 0;
-        io.KeyAlt = (held & KMOD_ALT) != 0;
+        io.KeyAlt = false;  // it would move the focus to the menus; nothing here wants it
     }
     // ImGui looks at the keys' and buttons' present state once a frame.
     return event.type == SDL_KEYDOWN || event.type == SDL_KEYUP || event.type == SDL_MOUSEBUTTONDOWN ||
@@ -193,7 +194,15 @@ void Gui::set_fullscreen(bool on) {
 }
 
 void Gui::set_size(int width, int height) {
-    if (!fullscreen_) SDL_SetWindowSize(window_, width, height);
+    if (fullscreen_) return;
+    SDL_Rect room{};
+    const int display = SDL_GetWindowDisplayIndex(window_);
+    if (display >= 0 && SDL_GetDisplayUsableBounds(display, &room) == 0) {
+        width = std::min(width, room.w);
+        height = std::min(height, room.h);
+    }
+    SDL_SetWindowSize(window_, width, height);
+    SDL_SetWindowPosition(window_, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED);
 }
 
 void Gui::set_title(const std::string& title) {

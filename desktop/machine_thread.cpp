@@ -11,6 +11,11 @@ namespace mynah {
 namespace {
 
 constexpr u64 kSecond = 1'000'000'000;
+// How long after a command or a key the screen is watched closely, and how often an idle guest's is, ns.
+constexpr u64 kLively = 300'000'000;
+constexpr u64 kIdle = 700'000'000;
+// Instructions since the last look that make a guest busy.
+constexpr u64 kBusy = 100'000;
 // How long a pasted key is held, and as long nothing is pressed after it: guests look at each.
 constexpr Nanoseconds kKeyHold = 25'000'000;
 
@@ -94,6 +99,9 @@ void MachineThread::attend(Machine& machine) {
     if (!keys_.empty()) pass_keys(machine);
     keys_wait_ = !keys_.empty() && machine.run_state() == RunState::running;
     if (!to_type_.empty()) go_on_typing(machine);
+    // What has hardly run has hardly drawn: it is looked at for the cursor's blinking only.
+    if (machine.instructions() - instructions_looked_ > kBusy)
+        next_look_ = std::min(next_look_, looked_ + interval_);
     if (const u64 now = now_ns(); now >= next_look_) look(machine, now);
 }
 
@@ -112,6 +120,7 @@ void MachineThread::carry_out(Machine& machine) {
     }
     // What was asked for will show soon.
     interval_ = kQuick;
+    lively_until_ = now_ns() + kLively;
     next_look_ = std::min(next_look_, now_ns() + kQuick);
     bool told = false;
     for (const Command& command : commands) {
@@ -167,11 +176,15 @@ void MachineThread::look(Machine& machine, u64 now) {
         changed |= std::exchange(news_.state, machine.run_state()) != machine.run_state();
         changed |= std::exchange(news_.disk_accesses, machine.disk_accesses()) != machine.disk_accesses();
         changed |= std::exchange(news_.typing, to_type_.size()) != to_type_.size();
+        const bool absolute = machine.takes_positions();
+        changed |= std::exchange(news_.absolute_pointer, absolute) != absolute;
         news_.drives = machine.drives();
     }
     const u64 longest = machine.run_state() == RunState::paused ? kSecond : kSlow;
     interval_ = changed ? kQuick : std::min(longest, interval_ * 2);
-    next_look_ = now + interval_;
+    looked_ = now;
+    instructions_looked_ = instructions;
+    next_look_ = now + (now < lively_until_ ? interval_ : std::max(interval_, kIdle));
     if (changed) on_news_();
 }
 

@@ -89,7 +89,8 @@ class MachineThread final : private SessionPeer {
     MachineNews news_;
 
     // Of the machine's thread alone.
-    u64 next_look_ = 0, interval_ = kQuick;
+    u64 looked_ = 0, next_look_ = 0, interval_ = kQuick, lively_until_ = 0;
+    u64 instructions_looked_ = 0;
     u64 second_began_ = 0, instructions_then_ = 0;
     std::deque<std::pair<std::string_view, bool>> keys_;
     bool keys_wait_ = false;

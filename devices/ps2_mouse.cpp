@@ -58,6 +58,12 @@ void Ps2Mouse::move(int dx, int dy, u8 buttons, int wheel) {
     report();
 }
 
+void Ps2Mouse::announce() {
+    if (mode_ != Mode::stream || !reporting_ || !data_.empty()) return;
+    send_packet(false);
+    notify();
+}
+
 // In stream mode a packet goes out when the last one is gone; until then movement adds up.
 void Ps2Mouse::report() {
     if (mode_ != Mode::stream || !reporting_ || !changed() || !data_.empty()) return;

@@ -17,6 +17,8 @@ class Ps2Mouse final : public Ps2Device {
 
     // A movement in counts (dx to the right, dy downwards, wheel towards the user) and the buttons now held.
     void move(int dx, int dy, u8 buttons, int wheel);
+    // Sends a packet though nothing has moved: where the pointer is can be read elsewhere.
+    void announce();
     // Whether the guest listens.
     bool enabled() const { return reporting_; }
 

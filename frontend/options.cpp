@@ -277,7 +277,12 @@ Status Parser::machine(const std::string& v) {
             if (auto s = accelerator(kv.value); !s.ok()) return s;
         } else if (kv.key == "pcspk-audiodev") {
             config().speaker_audiodev = kv.value;
-        } else if (kv.key == "graphics" || kv.key == "usb" || kv.key == "vmport" || kv.key == "smm") {
+        } else if (kv.key == "vmport") {
+            if (kv.value == "auto") continue;
+            const auto on = parse_switch(kv.value);
+            if (!on.ok()) return on.error();
+            config().vmport = *on;
+        } else if (kv.key == "graphics" || kv.key == "usb" || kv.key == "smm") {
             const auto on = parse_switch(kv.value);
             if (!on.ok()) return on.error();
             if (kv.key == "graphics" ? !*on : *on) {

@@ -122,7 +122,18 @@ Status Machine::type_keys(std::span<const std::string_view> names, Nanoseconds h
 }
 
 void Machine::mouse(int dx, int dy, u8 buttons, int wheel) {
-    pc_->keyboard_controller_.mouse().move(dx, dy, buttons, wheel);
+    if (pc_->vmport_.enabled())
+        pc_->vmport_.move(dx, dy, buttons, wheel);
+    else
+        pc_->keyboard_controller_.mouse().move(dx, dy, buttons, wheel);
+}
+
+bool Machine::takes_positions() const {
+    return pc_->vmport_.absolute();
+}
+
+void Machine::mouse_at(u16 across, u16 down, u8 buttons, int wheel) {
+    pc_->vmport_.position(across, down, buttons, wheel);
 }
 
 Frame Machine::screen() {

@@ -83,6 +83,9 @@ class Machine {
     Status type_keys(std::span<const std::string_view> names, Nanoseconds hold);
     // Counts (dx to the right, dy downwards, wheel towards the user); buttons: 1 left, 2 right, 4 middle.
     void mouse(int dx, int dy, u8 buttons, int wheel);
+    // The guest has a driver that takes positions (VMware's port), from 0 to 65,535 in each direction.
+    bool takes_positions() const;
+    void mouse_at(u16 across, u16 down, u8 buttons, int wheel);
     Frame screen();
     // Brings a frame that an earlier call filled, or an empty one, up to date; false: the picture is what it
     // was, nothing was drawn or copied. Its first_row and end_row say which rows are new. Cheap when nothing

@@ -51,6 +51,7 @@ Pc::Pc(const MachineConfig& config, MachineHost host, Log& log, std::unique_ptr<
                          }}),
       keyboard_controller_(queue_, a20_, irqs_.line(1), irqs_.line(12), [this] { request_reset(); }),
       typist_(queue_, keyboard_controller_.keyboard()),
+      vmport_(keyboard_controller_.mouse(), config.memory, vmport_processor()),
       fw_cfg_(queue_, *memory_),
       pci_(io_, *memory_, log),
       host_bridge_(*memory_),
@@ -277,6 +278,10 @@ Status Pc::map_optional_devices() {
     if (sb16_) {
         if (Status s = io_.map(config_.sb16->iobase, *sb16_, 0); !s) return s;
     }
+    // What IN does to other registers is not on -accel verify's tape.
+    if (config_.vmport && !lockstep_) {
+        if (Status s = io_.map(0x5658, vmport_, VmPort::port); !s) return s;
+    }
     if (debug_exit_) {
         if (Status s = io_.map(config_.isa_debug_exit->iobase, *debug_exit_, 0); !s) return s;
     }
@@ -292,11 +297,30 @@ Status Pc::map_optional_devices() {
     return Ok{};
 }
 
+VmPort::Processor Pc::vmport_processor() {
+    return {.get =
+                [this] {
+                    const auto& r = cpu_->state().gpr;
+                    const auto low = [&r](unsigned n) { return static_cast<u32>(r[n]); };
+                    return VmPortRegisters{low(rax), low(rbx), low(rcx), low(rdx), low(rsi), low(rdi)};
+                },
+            .set =
+                [this](const VmPortRegisters& v) {
+                    auto& r = cpu_->state().gpr;
+                    r[rbx] = v.ebx;
+                    r[rcx] = v.ecx;
+                    r[rdx] = v.edx;
+                    r[rsi] = v.esi;
+                    r[rdi] = v.edi;
+                }};
+}
+
 std::vector<Device*> Pc::devices() {
     std::vector<Device*> all{&pic_,    &io_apic_, &pit_,         &system_control_,
                              &rtc_,    &dma_,     &hpet_,        &keyboard_controller_,
                              &fw_cfg_, &pci_,     &host_bridge_, &isa_bridge_,
-                             &power_,  &post_,    &coprocessor_, &debug_console_};
+                             &power_,  &post_,    &coprocessor_, &debug_console_,
+                             &vmport_};
     for (const auto& uart : uarts_) all.push_back(uart.get());
     for (Device* d : drives_->devices()) all.push_back(d);
     if (vga_) all.push_back(vga_.get());

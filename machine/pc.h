@@ -32,6 +32,7 @@
 #include "devices/vga_std.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/rng.h"
+#include "devices/vmport.h"
 #include "machine/clock.h"
 #include "machine/drives.h"
 #include "machine/irq_router.h"
@@ -93,6 +94,8 @@ class Pc final : public CpuHost, private ApicBus {
     Status plug(PciFunction& function);
     Status map_ports();
     Status map_optional_devices();
+    // The one device that sees the processor's registers.
+    VmPort::Processor vmport_processor();
     void map_memory();
     void describe_to_guest();
     RamLayout ram_layout() const;
@@ -135,6 +138,7 @@ class Pc final : public CpuHost, private ApicBus {
     Hpet hpet_;
     I8042 keyboard_controller_;
     KeyTypist typist_;
+    VmPort vmport_;
     FwCfg fw_cfg_;
     PciBus pci_;
     I440fx host_bridge_;

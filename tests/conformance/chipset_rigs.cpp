@@ -15,6 +15,7 @@
 #include "devices/sb16.h"
 #include "devices/system_control.h"
 #include "devices/uart.h"
+#include "devices/vmport.h"
 #include "rig.h"
 
 namespace mynah::test {
@@ -182,6 +183,27 @@ struct UartRig : Rig {
     }
 };
 
+// Its registers come from the numbers too: most of the time a command of the mouse's.
+struct VmPortRig : Rig {
+    Ps2Mouse mouse;
+    VmPortRegisters r;
+    VmPort vmport{
+        mouse,
+        64 * MiB,
+        {.get = [this] { return r; }, .set = [this](const VmPortRegisters& v) { note(v.ebx ^ v.edi); }}};
+    VmPortRig() {
+        use(vmport, {VmPort::port});
+        outside = [this](u64 n) {
+            static constexpr u32 kTold[] = {0x45414552, 0x53424152, 0x4C455252, 0xF5, 1, 4, 6, 7};
+            r = {0x564D5868, kTold[n & 7], static_cast<u32>(36 + (n >> 3 & 7)), 0, 0, 0};
+            note(vmport.read(VmPort::port, 0, 4));
+            r = {};
+            vmport.position(static_cast<u16>(n), static_cast<u16>(n >> 16), static_cast<u8>(n >> 32), 1);
+            vmport.move(static_cast<i8>(n), static_cast<i8>(n >> 8), static_cast<u8>(n >> 16), -1);
+        };
+    }
+};
+
 struct I8042Rig : Rig {
     A20Gate a20{line(2)};
     Pit pit{queue, line(3)};
@@ -309,6 +331,7 @@ void add_chipset_rigs(std::vector<RigKind>& kinds) {
     kinds.push_back(kind<Sb16Rig>("sb16"));
     kinds.push_back(kind<UartRig>("uart"));
     kinds.push_back(kind<I8042Rig>("i8042"));
+    kinds.push_back(kind<VmPortRig>("vmport"));
     kinds.push_back(kind<FwCfgRig>("fw_cfg"));
     kinds.push_back(kind<CoprocessorErrorRig>("coprocessor_error"));
     kinds.push_back(kind<DebugConsoleRig>("debug_console"));

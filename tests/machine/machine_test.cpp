@@ -70,6 +70,33 @@ TEST_F(MachineTest, DebugExitGivesItsCode) {
     EXPECT_EQ(machine->instructions(), 1u + 3 + 300 + 3);
 }
 
+// A hundred times: EAX "VMXh", ECX 10, DX 5658h; IN EAX, DX. Then EBX and ECX to [500h] and [504h], AL to
+// port 501h.
+constexpr std::initializer_list<int> kVmPort = {
+    0x31, 0xC0, 0x8E, 0xD8, 0xBD, 0x64, 0x00, 0x66, 0xB8, 0x68, 0x58, 0x4D, 0x56, 0x66,
+    0xB9, 0x0A, 0x00, 0x00, 0x00, 0xBA, 0x58, 0x56, 0x66, 0xED, 0x4D, 0x75, 0xEC, 0x66,
+    0x89, 0x1E, 0x00, 0x05, 0x66, 0x89, 0x0E, 0x04, 0x05, 0xBA, 0x01, 0x05, 0xEE, 0xF4};
+
+TEST_F(MachineTest, VmPortExchangesRegisters) {
+    write_rom(kVmPort);
+    for (const AccelKind accel : {AccelKind::interp, AccelKind::jit, AccelKind::verify}) {
+        for (const bool there : {true, false}) {
+            MachineConfig c = config();
+            c.accel = accel;
+            c.vmport = there;
+            auto machine = make(c);
+            ASSERT_TRUE(machine);
+            machine->run_until(10'000, true);
+            ASSERT_EQ(machine->run_state(), RunState::finished);
+            const bool answers = there && accel != AccelKind::verify;
+            EXPECT_EQ(machine->exit_code(), ((answers ? 6 : 0xFF) << 1 | 1) & 0xFFFF);
+            EXPECT_EQ(machine->memory().read(0x500, 4), answers ? 0x564D5868u : 0u);
+            EXPECT_EQ(machine->memory().read(0x504, 4), answers ? 2u : 10u);
+            EXPECT_FALSE(machine->takes_positions());
+        }
+    }
+}
+
 TEST_F(MachineTest, RunUntilEndsOnTheInstruction) {
     write_rom(kCountForever);
     auto machine = make(config());
