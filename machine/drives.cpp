@@ -43,6 +43,7 @@ Result<std::unique_ptr<BlockBackend>> open_medium(const DriveConfig& c, OverlayD
     if ((*image)->size() / kSector >= kMaxSectors)
         return Error{fmt::format("\"{}\" is larger than a disk can be", c.file)};
     format = (*image)->format();
+    (*image)->offer_discard(c.discard);
     std::unique_ptr<BlockBackend> medium = std::move(*image);
     if (c.snapshot && !cd && !c.read_only) {
         auto over = std::make_unique<OverlayDisk>(std::move(medium));
@@ -95,6 +96,12 @@ Status Drives::add(const DriveConfig& config, Wiring& wiring) {
         auto medium = open_medium(config, drive->overlay, drive->format);
         if (!medium) return medium.error();
         drive->medium = std::move(*medium);
+        // The floppy controller asks for what it wants when it wants it.
+        if (!floppy) {
+            auto async = std::make_unique<AsyncDisk>(std::move(drive->medium), !wiring.realtime);
+            drive->async = async.get();
+            drive->medium = std::move(async);
+        }
     } else if (!floppy && config.media == DriveMedia::disk) {
         return Error{"a hard disk needs an image; give one with file="};
     }
@@ -166,7 +173,9 @@ std::string Drives::describe_layout() const {
 
 void Drives::visit_media(Archive& ar) {
     for (auto& d : drives_) {
-        if (d->overlay != nullptr) d->overlay->visit(ar);
+        if (d->overlay == nullptr) continue;
+        if (d->async != nullptr) d->async->wait_idle();
+        d->overlay->visit(ar);
     }
 }
 

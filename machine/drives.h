@@ -9,6 +9,7 @@
 #include "base/archive.h"
 #include "base/result.h"
 #include "bios/cmos_layout.h"
+#include "block/async_disk.h"
 #include "block/overlay_disk.h"
 #include "devices/ata_device.h"
 #include "devices/floppy.h"
@@ -26,6 +27,7 @@ class Drives {
         Log& log;
         IsaDma& dma;
         IrqLine irq6, irq14, irq15;
+        bool realtime;  // a slow host may show in when a drive is done
     };
     // Error: an image that cannot be opened, two drives in one place, a place that does not exist.
     static Result<std::unique_ptr<Drives>> create(const std::vector<DriveConfig>& configs, Wiring wiring);
@@ -51,7 +53,8 @@ class Drives {
         DriveConfig config;
         std::unique_ptr<BlockBackend> medium;
         std::string format;
-        OverlayDisk* overlay = nullptr;  // of -snapshot: the medium itself
+        OverlayDisk* overlay = nullptr;  // of -snapshot; under the medium
+        AsyncDisk* async = nullptr;      // the medium itself, if it works on its own
         std::unique_ptr<AtaDevice> device;
     };
 

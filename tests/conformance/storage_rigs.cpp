@@ -32,6 +32,12 @@ class RamDisk final : public BlockBackend {
         return Ok{};
     }
     Status flush() override { return Ok{}; }
+    bool can_discard() const override { return !read_only_; }
+    Status discard(u64 offset, u64 n) override {
+        if (read_only_ || offset + n > bytes.size()) return Error{"behind the end"};
+        std::memset(&bytes[offset], 0, n);
+        return Ok{};
+    }
 
     std::vector<u8> bytes;
 
@@ -102,10 +108,11 @@ struct IdeRig : Rig {
     // Whole commands, which single random writes would not often make.
     void command(u64 n) {
         const BankId bank = n & 1 ? PiixIde::secondary_command : PiixIde::primary_command;
-        static constexpr u8 commands[] = {0x20, 0x24, 0x30, 0x34, 0x40, 0x90, 0x91, 0xA0, 0xA1, 0xC4,
-                                          0xC5, 0xC6, 0xC8, 0x25, 0xCA, 0x35, 0xE7, 0xEA, 0xEC, 0xEF,
-                                          0xF8, 0x27, 0x29, 0x39, 0x08, 0xE0, 0xE5, 0x00, 0x10, 0x70};
+        static constexpr u8 commands[] = {0x20, 0x24, 0x30, 0x34, 0x40, 0x90, 0x91, 0xA0, 0xA1, 0xC4, 0xC5,
+                                          0xC6, 0xC8, 0x25, 0xCA, 0x35, 0xE7, 0xEA, 0xEC, 0xEF, 0xF8, 0x27,
+                                          0x29, 0x39, 0x08, 0xE0, 0xE5, 0x00, 0x10, 0x70, 0x06};
         ide.write(bank, 6, 0xE0, 1);
+        if ((n & 1) == 0) ide.write(bank, 1, (n >> 9) & 1, 1);  // TRIM
         ide.write(bank, 2, (n >> 8) % 5, 1);
         ide.write(bank, 3, (n >> 12) & 0xFF, 1);
         ide.write(bank, 4, 0, 1);
