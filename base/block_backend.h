@@ -25,6 +25,14 @@ class BlockBackend {
     virtual bool can_discard() const { return false; }
     // The content is not needed any more: as much of it as can be given back is, and reads as zeroes.
     virtual Status discard(u64 /*offset*/, u64 /*bytes*/) { return Ok{}; }
+
+    // For media that work beside the machine's thread (block/async_disk.h). A device says what it is going to
+    // ask for, and better comes back when busy() is false; it may also just ask, and wait.
+    virtual void will_read(u64 /*offset*/, u64 /*bytes*/) {}
+    virtual void will_flush() {}
+    virtual bool busy() const { return false; }
+    // The result of what was written or discarded since the last call, once all of that is done.
+    virtual Status settle() { return Ok{}; }
 };
 
 }  // namespace mynah

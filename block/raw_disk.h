@@ -29,7 +29,6 @@ class RawDisk final : public DiskImage {
     Status read(u64 offset, std::span<u8> out) override { return file_->read(offset, out); }
     Status write(u64 offset, std::span<const u8> data) override;
     Status flush() override { return file_->flush(); }
-    bool can_discard() const override { return !read_only(); }
     Status discard(u64 offset, u64 bytes) override { return file_->discard(offset, bytes), Ok{}; }
     u64 zeroes_at(u64 offset) override { return file_->hole(offset); }
 

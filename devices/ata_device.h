@@ -94,6 +94,8 @@ class AtaDevice {
     };
     static constexpr Nanoseconds kCommandLatency = 20'000;
     static constexpr Nanoseconds kBlockLatency = 2'000;
+    // How often a busy medium is asked.
+    static constexpr Nanoseconds kMediumPoll = 50'000;
     static constexpr size_t kMaxBuffer = 65536;
 
     virtual void execute(u8 command) = 0;

@@ -43,7 +43,7 @@ void AtaDisk::visit(Archive& ar) {
     ar.all(current_heads_, current_sectors_, multiple_, write_cache_, look_ahead_, power_mode_, operation_,
            lba48_, lba_, left_, block_);
     if (current_heads_ == 0 || current_heads_ > 16 || current_sectors_ == 0 || current_sectors_ > 255 ||
-        operation_ > Operation::buffer_write || block_ == 0 || block_ > kMaxMultiple || left_ > 65536 ||
+        operation_ > Operation::settle || block_ == 0 || block_ > kMaxMultiple || left_ > 65536 ||
         multiple_ > kMaxMultiple || (operation_ == Operation::write && buffer_.size() % kSectorSize != 0)) {
         ar.fail("disk command out of range");
         reset();
@@ -62,6 +62,17 @@ void AtaDisk::set_signature() {
 void AtaDisk::begin(Operation operation, Nanoseconds latency) {
     operation_ = operation;
     become_busy(latency);
+}
+
+void AtaDisk::begin_flush() {
+    medium_.will_flush();
+    begin(Operation::flush);
+}
+
+void AtaDisk::finish_when_settled() {
+    if (medium_.busy()) return begin(Operation::settle, kMediumPoll);
+    operation_ = Operation::none;
+    medium_.settle() ? finish() : abort_with(ata::aborted);
 }
 
 void AtaDisk::execute(u8 command) {
@@ -94,6 +105,8 @@ void AtaDisk::execute(u8 command) {
             return begin_transfer(Operation::dma_write, Width::lba28, false);
         case 0x35:
             return begin_transfer(Operation::dma_write, Width::lba48, false);
+        case 0x06:
+            return begin_trim();
         case 0x40:  // READ VERIFY SECTORS
         case 0x41:
             return begin_transfer(Operation::verify, Width::lba28, false);
@@ -101,7 +114,7 @@ void AtaDisk::execute(u8 command) {
             return begin_transfer(Operation::verify, Width::lba48, false);
         case 0xE7:  // FLUSH CACHE
         case 0xEA:
-            return begin(Operation::flush);
+            return begin_flush();
         case 0xEC:
             return begin(Operation::identify);
         case 0xE4:  // READ BUFFER
@@ -131,7 +144,7 @@ void AtaDisk::execute(u8 command) {
         case 0x96:  // STANDBY
         case 0xE2:
             power_mode_ = 0x00;
-            return begin(Operation::flush);
+            return begin_flush();
         case 0x95:  // IDLE IMMEDIATE
         case 0xE1:
         case 0x97:  // IDLE
@@ -145,7 +158,7 @@ void AtaDisk::execute(u8 command) {
         case 0x99:  // SLEEP
         case 0xE6:
             power_mode_ = 0x00;
-            return begin(Operation::flush);
+            return begin_flush();
         case 0xB0:
             return smart();
         default:
@@ -218,6 +231,7 @@ void AtaDisk::begin_transfer(Operation operation, Width width, bool multiple) {
         operation_ = operation;
         return request_data_out(size_t{std::min(left_, block_)} * kSectorSize, false);
     }
+    if (!writes) medium_.will_read(lba_ * kSectorSize, u64{left_} * kSectorSize);
     begin(operation);
 }
 
@@ -240,6 +254,9 @@ bool AtaDisk::write_sectors(u64 lba, std::span<const u8> data) {
 }
 
 void AtaDisk::proceed() {
+    const bool asks = operation_ == Operation::read || operation_ == Operation::dma_read ||
+                      operation_ == Operation::verify || operation_ == Operation::flush;
+    if (asks && medium_.busy()) return become_busy(kMediumPoll);
     switch (operation_) {
         case Operation::read: {
             const u32 n = std::min(left_, block_);
@@ -256,10 +273,13 @@ void AtaDisk::proceed() {
             if (left_ != 0) return request_data_out(size_t{std::min(left_, block_)} * kSectorSize, true);
             put_address(lba_ - 1);
             count_.now = 0;
-            break;
+            return finish_when_settled();
         }
+        case Operation::settle:
+            return finish_when_settled();
         case Operation::dma_read:
         case Operation::dma_write:
+        case Operation::dma_trim:
             return wait_for_dma();
         case Operation::verify: {
             std::vector<u8> data(size_t{128} * kSectorSize);
@@ -308,7 +328,35 @@ void AtaDisk::block_written() {
     become_busy(kBlockLatency);
 }
 
+// DATA SET MANAGEMENT (ATA8-ACS-2 7.10), whose only use is TRIM.
+void AtaDisk::begin_trim() {
+    const u32 blocks = static_cast<u32>(count_.previous << 8 | count_.now);
+    if (!medium_.can_discard() || (features_.now & 1) == 0 || blocks == 0 || blocks > kMaxTrimBlocks)
+        return abort_with(ata::aborted);
+    left_ = blocks;
+    lba_ = 0;
+    power_mode_ = 0xFF;
+    begin(Operation::dma_trim);
+}
+
+void AtaDisk::run_trim() {
+    if (!cable_->dma_ready(false)) return;
+    std::vector<u8> ranges(size_t{std::min(left_, kMaxTrimBlocks)} * kSectorSize);
+    if (cable_->dma_from_memory(ranges) < ranges.size()) return;
+    // 48 bits of address, 16 of length; no length: no range.
+    for (size_t at = 0; at < ranges.size(); at += 8) {
+        const u64 range = load_le<u64>(&ranges[at]);
+        const u64 lba = bits(range, 47, 0), n = range >> 48;
+        if (n == 0) continue;
+        if (lba >= sectors_ || n > sectors_ - lba) return abort_with(ata::id_not_found);
+        if (!medium_.discard(lba * kSectorSize, n * kSectorSize)) return abort_with(ata::aborted);
+    }
+    left_ = 0;
+    finish_when_settled();
+}
+
 void AtaDisk::run_dma() {
+    if (operation_ == Operation::dma_trim) return run_trim();
     const bool to_memory = operation_ == Operation::dma_read;
     std::vector<u8> data;
     while (left_ != 0) {
@@ -328,8 +376,7 @@ void AtaDisk::run_dma() {
     }
     put_address(lba_ - 1);
     count_.now = 0;
-    operation_ = Operation::none;
-    finish();
+    finish_when_settled();
 }
 
 void AtaDisk::set_features() {
@@ -337,7 +384,7 @@ void AtaDisk::set_features() {
         case 0x02:  // write cache on, off
         case 0x82:
             write_cache_ = features_.now == 0x02;
-            return begin(write_cache_ ? Operation::trivial : Operation::flush);
+            return write_cache_ ? begin(Operation::trivial) : begin_flush();
         case 0x55:  // look-ahead off, on
         case 0xAA:
             look_ahead_ = features_.now == 0xAA;

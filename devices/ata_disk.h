@@ -36,6 +36,7 @@ class AtaDisk final : public AtaDevice {
   private:
     static constexpr u32 kHeads = 16;
     static constexpr u32 kSectorsPerTrack = 63;
+    static constexpr u32 kMaxTrimBlocks = 8;  // of 64 ranges each
 
     enum class Operation : u8 {
         none,
@@ -49,11 +50,18 @@ class AtaDisk final : public AtaDevice {
         identify,
         buffer_read,
         buffer_write,
+        dma_trim,
+        settle,  // all is handed to the medium, which has not done it yet
     };
     enum class Width : u8 { lba28, lba48 };
 
     void begin(Operation operation, Nanoseconds latency = kCommandLatency);
     void begin_transfer(Operation operation, Width width, bool multiple);
+    void begin_flush();
+    // The end of a command that changed the medium, which may take its time.
+    void finish_when_settled();
+    void begin_trim();
+    void run_trim();
     void set_features();
     void smart();
     void set_max_address(Width width);

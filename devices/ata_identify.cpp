@@ -58,6 +58,10 @@ void AtaDisk::fill_identify() {
     w[93] = static_cast<u16>(0x6001 | (unit_ == 0 ? 0x000A : 0x0A00));  // 80-wire cable, result of the reset
     put32(100, sectors_);
     put32(102, sectors_ >> 32);
+    if (medium_.can_discard()) {
+        w[105] = kMaxTrimBlocks;
+        w[169] = 1;  // TRIM; what is trimmed may read as before
+    }
     w[255] = 0xA5;
     u8 sum = 0;
     for (const u16 word : w) sum = static_cast<u8>(sum + (word & 0xFF) + (word >> 8));

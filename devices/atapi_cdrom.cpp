@@ -156,6 +156,7 @@ void AtapiCdrom::proceed() {
         case Operation::packet:
             return run_packet();
         case Operation::data_in:
+            if (source_ == Source::sectors && loaded() && medium_->busy()) return become_busy(kMediumPoll);
             return dma_ ? wait_for_dma() : next_data_in();
         case Operation::data_out:  // MODE SELECT: nothing in the pages can be changed
             return command_done();

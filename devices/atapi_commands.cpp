@@ -147,6 +147,8 @@ void AtapiCdrom::read_sectors(u32 lba, u32 count) {
     total_ = u64{count} * kSectorSize;
     sent_ = 0;
     operation_ = Operation::data_in;
+    medium_->will_read(u64{lba} * kSectorSize, total_);
+    if (medium_->busy()) return become_busy(kMediumPoll);
     dma_ ? wait_for_dma() : next_data_in();
 }
 

@@ -43,7 +43,8 @@ Status take_options(const std::vector<std::string>& texts, qcow2::Header& h) {
     for (const std::string& text : texts) {
         const auto parts = parse_key_values(text);
         if (!parts) return parts.error();
-        for (const auto& [key, value, has_value] : *parts) {
+        for (const KeyValue& part : *parts) {
+            const std::string &key = part.key, &value = part.value;
             const auto wrong = [&](std::string_view what) {
                 return Error{fmt::format("-o {}={}: {}", key, value, what)};
             };

@@ -57,6 +57,7 @@ Result<std::unique_ptr<BlockBackend>> open_medium(const DriveConfig& c, OverlayD
     if ((*image)->size() / kSector >= kMaxSectors)
         return Error{fmt::format("\"{}\" is larger than a disk can be", c.file)};
     format = (*image)->format();
+    (*image)->offer_discard(c.discard);
     std::unique_ptr<BlockBackend> medium = std::move(*image);
     if (c.snapshot && !cd && !c.read_only) {
         auto over = std::make_unique<OverlayDisk>(std::move(medium));
@@ -69,7 +70,8 @@ Result<std::unique_ptr<BlockBackend>> open_medium(const DriveConfig& c, OverlayD
 }  // namespace
 
 Drives::Drives(Wiring wiring)
-    : ide_(wiring.log, wiring.irq14, wiring.irq15),
+    : realtime_(wiring.realtime),
+      ide_(wiring.log, wiring.irq14, wiring.irq15),
       floppy_(wiring.queue, wiring.dma.channel(2), wiring.irq6) {}
 
 Result<std::unique_ptr<Drives>> Drives::create(const std::vector<DriveConfig>& configs, Wiring wiring) {
@@ -103,7 +105,7 @@ Status Drives::add(const DriveConfig& config, Wiring& wiring) {
     if (!config.file.empty()) {
         auto medium = open_medium(config, drive->overlay, drive->format);
         if (!medium) return medium.error();
-        drive->medium = std::make_unique<MeteredDisk>(std::move(*medium), accesses_);
+        drive->medium = wrap(*drive, std::move(*medium));
     } else if (!floppy && config.media == DriveMedia::disk) {
         return Error{"a hard disk needs an image; give one with file="};
     }
@@ -208,7 +210,9 @@ std::string Drives::describe_layout() const {
 
 void Drives::visit_media(Archive& ar) {
     for (auto& d : drives_) {
-        if (d->overlay != nullptr) d->overlay->visit(ar);
+        if (d->overlay == nullptr) continue;
+        if (d->async != nullptr) d->async->wait_idle();
+        d->overlay->visit(ar);
     }
 }
 
@@ -246,6 +250,17 @@ Status Drives::unlock(Drive& drive, bool force) {
         drive_name(drive.config))};
 }
 
+std::unique_ptr<BlockBackend> Drives::wrap(Drive& drive, std::unique_ptr<BlockBackend> medium) {
+    drive.async = nullptr;
+    // The floppy controller asks for what it wants when it wants it, and so do virtio disks.
+    if (drive.config.interface == DriveInterface::ide) {
+        auto async = std::make_unique<AsyncDisk>(std::move(medium), !realtime_);
+        drive.async = async.get();
+        medium = std::move(async);
+    }
+    return std::make_unique<MeteredDisk>(std::move(medium), accesses_);
+}
+
 void Drives::insert(Drive& drive, std::unique_ptr<BlockBackend> medium) {
     // The device lets go of the old medium before that ends.
     if (drive.config.interface == DriveInterface::floppy)
@@ -258,6 +273,7 @@ void Drives::insert(Drive& drive, std::unique_ptr<BlockBackend> medium) {
 void Drives::take_out(Drive& drive) {
     insert(drive, nullptr);
     drive.overlay = nullptr;
+    drive.async = nullptr;
     drive.config.file.clear();
 }
 
@@ -279,7 +295,7 @@ Status Drives::change(std::string_view name, const std::string& file, bool force
     drive.overlay = overlay;
     drive.format = std::move(format);
     drive.config = config;
-    insert(drive, std::make_unique<MeteredDisk>(std::move(*medium), accesses_));
+    insert(drive, wrap(drive, std::move(*medium)));
     return Ok{};
 }
 

@@ -10,6 +10,7 @@
 #include "base/archive.h"
 #include "base/result.h"
 #include "bios/cmos_layout.h"
+#include "block/async_disk.h"
 #include "block/overlay_disk.h"
 #include "devices/ata_device.h"
 #include "devices/floppy.h"
@@ -28,6 +29,7 @@ class Drives {
         Log& log;
         IsaDma& dma;
         IrqLine irq6, irq14, irq15;
+        bool realtime;  // a slow host may show in when a drive is done
     };
     // Error: an image that cannot be opened, two drives in one place, a place that does not exist.
     static Result<std::unique_ptr<Drives>> create(const std::vector<DriveConfig>& configs, Wiring wiring);
@@ -67,7 +69,8 @@ class Drives {
         DriveConfig config;
         std::unique_ptr<BlockBackend> medium;
         std::string format;
-        OverlayDisk* overlay = nullptr;  // of -snapshot: the medium itself
+        OverlayDisk* overlay = nullptr;  // of -snapshot; under the medium
+        AsyncDisk* async = nullptr;      // likewise, if it works on its own
         std::unique_ptr<AtaDevice> device;
         std::unique_ptr<VirtioBlock> virtio;
     };
@@ -79,9 +82,12 @@ class Drives {
     Result<Drive*> removable(std::string_view name);
     // Error: the guest has locked the tray; it is told of the wish.
     Status unlock(Drive& drive, bool force);
+    // The image as the drive's device gets it.
+    std::unique_ptr<BlockBackend> wrap(Drive& drive, std::unique_ptr<BlockBackend> medium);
     void insert(Drive& drive, std::unique_ptr<BlockBackend> medium);
     void take_out(Drive& drive);
 
+    const bool realtime_;  // as Wiring has it
     u64 accesses_ = 0;
     PiixIde ide_;
     FloppyController floppy_;

@@ -27,6 +27,11 @@ class MeteredDisk final : public BlockBackend {
     bool can_discard() const override { return medium_->can_discard(); }
     Status discard(u64 offset, u64 bytes) override { return medium_->discard(offset, bytes); }
 
+    void will_read(u64 offset, u64 bytes) override { medium_->will_read(offset, bytes); }
+    void will_flush() override { medium_->will_flush(); }
+    bool busy() const override { return medium_->busy(); }
+    Status settle() override { return medium_->settle(); }
+
   private:
     std::unique_ptr<BlockBackend> medium_;
     u64& accesses_;

@@ -132,8 +132,8 @@ Status Pc::make_devices() {
         const IrqLine irq = irqs_.line(kIrqs[i], i < 2 ? IrqRouter::isa : IrqRouter::isa_second);
         uarts_.push_back(std::make_unique<Uart>(fmt::format("uart{}", i), queue_, backend, irq));
     }
-    auto drives =
-        Drives::create(config_.drives, {queue_, log_, dma_, irqs_.line(6), irqs_.line(14), irqs_.line(15)});
+    auto drives = Drives::create(config_.drives, {queue_, log_, dma_, irqs_.line(6), irqs_.line(14),
+                                                  irqs_.line(15), realtime_ != nullptr});
     if (!drives) return drives.error();
     drives_ = std::move(*drives);
     if (config_.vga) {

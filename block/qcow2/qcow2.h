@@ -49,7 +49,6 @@ class Qcow2 final : public DiskImage {
     Status read(u64 offset, std::span<u8> out) override;
     Status write(u64 offset, std::span<const u8> data) override;
     Status flush() override;
-    bool can_discard() const override { return !read_only(); }
     Status discard(u64 offset, u64 bytes) override;
     u64 zeroes_at(u64 offset) override;
     // Reads as zeroes afterwards, all of it.

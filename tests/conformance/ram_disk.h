@@ -24,6 +24,12 @@ class RamDisk final : public BlockBackend {
         return Ok{};
     }
     Status flush() override { return Ok{}; }
+    bool can_discard() const override { return !read_only_; }
+    Status discard(u64 offset, u64 n) override {
+        if (read_only_ || offset + n > bytes.size()) return Error{"behind the end"};
+        std::memset(&bytes[offset], 0, n);
+        return Ok{};
+    }
 
     std::vector<u8> bytes;
 

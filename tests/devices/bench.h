@@ -41,9 +41,22 @@ class MemoryDisk final : public BlockBackend {
         return Ok{};
     }
 
+    void will_flush() override { ++flushes_begun; }
+    bool busy() const override { return is_busy; }
+    Status settle() override {
+        if (!settles) return Error{"it was not written after all"};
+        return Ok{};
+    }
+    bool can_discard() const override { return discards; }
+    Status discard(u64 offset, u64 bytes) override {
+        if (failing || offset + bytes > data.size()) return Error{"behind the end"};
+        std::fill_n(data.begin() + static_cast<std::ptrdiff_t>(offset), bytes, u8{0});
+        return Ok{};
+    }
+
     std::vector<u8> data;
-    bool failing = false;
-    int flushes = 0;
+    bool failing = false, discards = false, is_busy = false, settles = true;
+    int flushes = 0, flushes_begun = 0;
 
   private:
     bool read_only_;

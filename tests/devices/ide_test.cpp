@@ -306,6 +306,84 @@ TEST(Ide, TransfersByDma) {
     EXPECT_EQ(load_le<u64>(&b.medium.data[300 * 512]), 0x1234567890ABCDEFu);
 }
 
+// A command is done when the host's file is, not before.
+TEST(Ide, WaitsForABusyMedium) {
+    IdeBench b;
+    const auto finishes = [&b] {
+        b.run(50'000'000);
+        EXPECT_EQ(b.in8(0x3F6) & 0x80, 0x80);
+        EXPECT_FALSE(b.irq14);
+        b.medium.is_busy = false;
+        b.run(1'000'000);
+        EXPECT_TRUE(b.irq14);
+        return b.in8(0x1F7);
+    };
+    b.medium.is_busy = true;
+    b.lba28(0x1F0, 0, 0);
+    b.out8(0x1F7, 0xE7);
+    EXPECT_EQ(b.medium.flushes_begun, 1);
+    b.run(1'000'000);
+    EXPECT_EQ(b.medium.flushes, 0);
+    EXPECT_EQ(finishes() & 0xC9, 0x40);
+    EXPECT_EQ(b.medium.flushes, 1);
+    // Reads and writes by DMA.
+    b.table({{0x40000, 1024}});
+    b.out32(0xC004, 0x1000);
+    for (const u8 command : {u8{0xC8}, u8{0xCA}}) {
+        b.medium.is_busy = true;
+        b.lba28(0x1F0, 8, 2);
+        b.out8(0x1F7, command);
+        b.out8(0xC000, command == 0xC8 ? 0x09 : 0x01);
+        EXPECT_EQ(finishes() & 0xC9, 0x40);
+        b.out8(0xC000, 0);
+        b.out8(0xC002, 0x64);
+    }
+    // A write that fails late still fails.
+    b.medium.settles = false;
+    b.medium.is_busy = true;
+    b.lba28(0x1F0, 8, 2);
+    b.out8(0x1F7, 0xCA);
+    b.out8(0xC000, 0x01);
+    EXPECT_EQ(finishes() & 0xC9, 0x41);
+    EXPECT_EQ(b.in8(0x1F1), 4);
+}
+
+TEST(Ide, Trim) {
+    IdeBench b;
+    b.out8(0x1F6, 0xE0);
+    EXPECT_EQ(b.identify(0x1F0, 0xEC)[169], 0);
+    const auto trim = [&b](u16 blocks, u8 features) {
+        b.lba48(0x1F0, 0, blocks);
+        b.out8(0x1F1, features);
+        b.out8(0x1F7, 0x06);
+        b.out8(0xC000, 0x01);
+        const u8 status = b.wait(0x1F0);
+        (void)b.in8(0x1F7);
+        b.out8(0xC000, 0);
+        b.out8(0xC002, 0x64);
+        return status & 0x89;
+    };
+    b.out32(0xC004, 0x1000);
+    b.table({{0x40000, 512}});
+    b.memory->write(0x40000, u64{2} << 48 | 100, 8);
+    b.memory->write(0x40008, u64{1} << 48 | 19999, 8);
+    EXPECT_EQ(trim(1, 1), 1) << "not offered";
+    b.medium.discards = true;
+    EXPECT_EQ(b.identify(0x1F0, 0xEC)[169], 1);
+    EXPECT_EQ(trim(1, 0), 1);
+    EXPECT_EQ(trim(0, 1), 1);
+    EXPECT_EQ(trim(9, 1), 1);
+    EXPECT_EQ(b.medium.data, b.expected(0, 20000));
+    EXPECT_EQ(trim(1, 1), 0);
+    EXPECT_EQ(b.medium.data[100 * 512 - 1], MemoryDisk::pattern(100 * 512 - 1));
+    EXPECT_EQ(b.medium.data[100 * 512 + 7], 0);
+    EXPECT_EQ(b.medium.data[102 * 512 - 1], 0);
+    EXPECT_EQ(b.medium.data[102 * 512 + 7], MemoryDisk::pattern(102 * 512 + 7));
+    EXPECT_EQ(b.medium.data.back(), 0);
+    b.memory->write(0x40008, u64{2} << 48 | 19999, 8);
+    EXPECT_EQ(trim(1, 1), 1) << "beyond the end";
+}
+
 TEST(Ide, DmaTableTooShortOrTooLong) {
     IdeBench b;
     b.table({{0x20000, 512}});
