@@ -190,9 +190,11 @@ CASES = {
     # Pictures. GRUB draws its menu with its own font in a VBE mode: mostly the blue that it was told.
     "grub-gfxterm": screen({"iso": "iso/grub-gfxterm.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
                            [("picture", (800, 600), 3, [(300, 450, 500, 500, (0, 0, 170), 0.9)], 300)]),
-    # The graphical installer's first page: the banner, and the grey of its widgets below.
+    # The graphical installer's first page, of the size that the EDID prefers: the banner's many colours above, the
+    # white list of languages below.
     "installer-gtk": screen({"iso": "iso/installer-gtk.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
-                            [("picture", (800, 600), 100, [], 1800)], memory="1024"),
+                            [("picture", (1024, 768), 500, [(400, 460, 980, 690, (255, 255, 255), 0.95)], 1800)],
+                            memory="1024"),
     # From a disk through SeaBIOS and GRUB to systemd and a login; the image stays as it is (-snapshot).
     # Time is counted in instructions: systemd gives up on the serial port's device after 90 s, which a busy
     # host's real time would use up.

@@ -86,8 +86,9 @@ TEST(Options, SuggestsWhenUnknown) {
 }
 
 TEST(Options, Sound) {
-    const MachineConfig c = good({"-audiodev", "wav,id=a,path=x.wav", "-audiodev", "none,id=b", "-machine",
-                                  "pc,pcspk-audiodev=b", "-device", "sb16,audiodev=a,irq=7,iobase=0x240,dma=3"});
+    const MachineConfig c =
+        good({"-audiodev", "wav,id=a,path=x.wav", "-audiodev", "none,id=b", "-machine", "pc,pcspk-audiodev=b",
+              "-device", "sb16,audiodev=a,irq=7,iobase=0x240,dma=3"});
     ASSERT_EQ(c.audio.size(), 2u);
     EXPECT_EQ(c.audio[0].driver, AudioDriver::wav);
     EXPECT_EQ(c.audio[0].path, "x.wav");
