@@ -17,7 +17,7 @@ constexpr std::array<u8, 6> kFirstMac{0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
 // QEMU has names of its own for -nic model= and -device.
 constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {{"e1000-82540em", "e1000"},
-                                                                            {"virtio", "virtio-net-pci"}};
+                                                                         {"virtio", "virtio-net-pci"}};
 
 std::optional<NicModel> find_model(std::string_view name) {
     for (const auto& [other, ours] : kOtherNames) {
@@ -230,7 +230,8 @@ Status NetworkOptions::adapter_key(Entry& e, const KeyValue& kv, bool& known) {
     }
     if (kv.key == "romfile") {
         if (nic_model(e.nic.model).rom.empty() && !kv.value.empty())
-            return Error{fmt::format("{} has no expansion ROM; leave romfile out", nic_model(e.nic.model).name)};
+            return Error{
+                fmt::format("{} has no expansion ROM; leave romfile out", nic_model(e.nic.model).name)};
         return e.nic.rom = kv.value, Ok{};
     }
     if (e.nic.model == NicModel::ne2k_isa && (kv.key == "iobase" || kv.key == "irq")) {

@@ -34,8 +34,8 @@ struct DriveConfig {
     bool read_only = false;
     bool snapshot = false;  // writes go to memory
     ImageFormat format =
-        ImageFormat::probe;  // of disks; CD-ROMs and floppies are raw unless it says otherwise
-    bool discard = false;    // the guest may give space back
+        ImageFormat::probe;   // of disks; CD-ROMs and floppies are raw unless it says otherwise
+    bool discard = false;     // the guest may give space back
     std::string serial = {};  // virtio: what the guest sees as the disk's id; empty: one is made up
     std::optional<unsigned> boot_index = {};  // virtio: firmware tries lower ones first
 };
