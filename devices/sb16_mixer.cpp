@@ -55,7 +55,7 @@ void Sb16Mixer::reset_volumes() {
 void Sb16Mixer::reset() {
     index_ = 0;
     registers_ = {};
-    for (u8 i = 0; i < kIrqs.size(); ++i) {
+    for (size_t i = 0; i < kIrqs.size(); ++i) {
         if (kIrqs[i] == power_on_.irq) registers_[kIrqSelect] = static_cast<u8>(1 << i);
     }
     registers_[kDmaSelect] = static_cast<u8>(1 << (power_on_.dma & 7) | 1 << (power_on_.dma16 & 7));

@@ -60,8 +60,8 @@ class VbeDispi {
         u8 mask;
     };
     Colours colours() const;
-    // Line `y` of the picture, 3 * width() bytes.
-    void draw_row(u32 y, u8* rgb, const Colours& colours) const;
+    // Line `y` of the picture, 3 * width() bytes of RGB.
+    void draw_row(u32 y, u8* out, const Colours& colours) const;
     // The registers that the picture depends on; see VgaLook.
     std::array<u16, 7> look() const;
 

@@ -146,8 +146,8 @@ inline bool vga_character_phase(u64 frame_number) {
 }
 
 // The renderers, one file each. `core` is not blanked; the geometry's registers bound the sizes.
-// `blinking`: gets what of the screen blinks.
-Frame render_vga_text(const VgaCore& core, VgaBlinking* blinking = nullptr);
+// `blinks`: gets what of the screen blinks.
+Frame render_vga_text(const VgaCore& core, VgaBlinking* blinks = nullptr);
 TextScreen read_vga_text(const VgaCore& core);
 Frame render_vga_graphics(const VgaCore& core);
 

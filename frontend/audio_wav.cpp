@@ -55,13 +55,13 @@ void WavFile::write_header() {
     store_le<u32>(&h[40], data);
     // Silence at the end is a hole so far: its last byte makes the file as long as it says.
     if (frames_ != 0) {
-        std::fseek(file_, static_cast<long>(kHeader + data) - 1, SEEK_SET);
+        std::fseek(file_, static_cast<long>(kHeader) + static_cast<long>(data) - 1, SEEK_SET);
         if (trailing_silence_) std::fputc(0, file_);
     }
     std::fseek(file_, 0, SEEK_SET);
     std::fwrite(h.data(), 1, h.size(), file_);
     std::fflush(file_);
-    std::fseek(file_, static_cast<long>(kHeader + data), SEEK_SET);
+    std::fseek(file_, static_cast<long>(kHeader) + static_cast<long>(data), SEEK_SET);
     in_header_ = frames_;
     trailing_silence_ = false;
 }
