@@ -7,6 +7,10 @@ namespace mynah::x64 {
 
 namespace {
 constexpr unsigned kAdd = 0, kAnd = 4, kSub = 5, kCmp = 7;
+
+bool goes_elsewhere(Op op) {
+    return op == Op::CALL || op == Op::CALL_IND || op == Op::RET || op == Op::JMP_IND;
+}
 }  // namespace
 
 bool Translator::translate(Region& region, const ModeBits& mode) {
@@ -156,7 +160,9 @@ bool Translator::emit_insns(u32 from, u32 to) {
         const size_t first_site = sites_.size();
         newly_checked_ = false;
         ended = emit_insn(n + 1 == b.count);
-        for (size_t k = first_site; newly_checked_ && k < sites_.size(); ++k) sites_[k].checks = true;
+        // Behind the code of a branch to somewhere else is not where it may come to, be that the next instruction.
+        const bool elsewhere = newly_checked_ || goes_elsewhere(entry->insn.op);
+        for (size_t k = first_site; elsewhere && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry->insn);
         if (insn_stubs_ != stubs_.size()) settle_stubs();
         if (n == attend_at_) {
