@@ -160,7 +160,8 @@ bool Translator::emit_insns(u32 from, u32 to) {
         const size_t first_site = sites_.size();
         newly_checked_ = false;
         ended = emit_insn(n + 1 == b.count);
-        // Behind the code of a branch to somewhere else is not where it may come to, be that the next instruction.
+        // Behind the code of a branch to somewhere else is not where it may come to, be that the next
+        // instruction.
         const bool elsewhere = newly_checked_ || goes_elsewhere(entry->insn.op);
         for (size_t k = first_site; elsewhere && k < sites_.size(); ++k) sites_[k].checks = true;
         follow_stack_pointer(entry->insn);
