@@ -16,7 +16,7 @@
 #include "devices/system_control.h"
 #include "devices/uart.h"
 #include "devices/vmport.h"
-#include "rig.h"
+#include "rig_line.h"
 
 namespace mynah::test {
 
@@ -154,21 +154,7 @@ struct IsaDmaRig : Rig {
 };
 
 struct UartRig : Rig {
-    struct Backend final : CharBackend {
-        UartRig* rig = nullptr;
-        std::vector<u8> input;
-        void write(std::span<const u8> data) override {
-            for (u8 b : data) rig->note(0x400u + b);
-        }
-        bool read(u8& byte) override {
-            if (input.empty()) return false;
-            byte = input.front();
-            input.erase(input.begin());
-            return true;
-        }
-        bool input_waiting() override { return !input.empty(); }
-    };
-    Backend backend;
+    RigLine backend;
     Uart uart{"uart0", queue, &backend, line(0)};
     UartRig() {
         backend.rig = this;

@@ -6,7 +6,7 @@
 #include "devices/virtio/net.h"
 #include "devices/virtio/rng.h"
 #include "ram_disk.h"
-#include "rig.h"
+#include "rig_line.h"
 
 namespace mynah::test {
 
@@ -104,21 +104,7 @@ struct VirtioRngRig : VirtioRig {
 };
 
 struct VirtioConsoleRig : VirtioRig {
-    struct Backend final : CharBackend {
-        VirtioConsoleRig* rig = nullptr;
-        std::vector<u8> input;
-        void write(std::span<const u8> data) override {
-            for (u8 b : data) rig->note(0x400u + b);
-        }
-        bool read(u8& byte) override {
-            if (input.empty()) return false;
-            byte = input.front();
-            input.erase(input.begin());
-            return true;
-        }
-        bool input_waiting() override { return !input.empty(); }
-    };
-    Backend backend;
+    RigLine backend;
     VirtioConsole console{"virtio-console0", queue, &backend};
     VirtioConsoleRig() {
         backend.rig = this;

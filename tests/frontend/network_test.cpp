@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "base/bits.h"
+#include "frontend/complaint.h"
 #include "frontend/network_hub.h"
 #include "frontend/network_options.h"
 #include "frontend/options.h"
@@ -28,14 +29,8 @@ std::vector<NicConfig> nics(std::vector<std::string> words) {
 }
 
 std::string bad(std::vector<std::string> words) {
-    auto line = parse(std::move(words));
-    EXPECT_FALSE(line.ok());
-    if (line.ok()) return "";
-    EXPECT_EQ(line.error().message.find('\n'), std::string::npos);
-    return line.error().message;
+    return complaint(parse, std::move(words));
 }
-
-#define EXPECT_SAYS(message, part) EXPECT_NE((message).find(part), std::string::npos) << message
 
 TEST(NetworkOptions, DefaultIsQemus) {
     const auto one = nics({});

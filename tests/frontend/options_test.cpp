@@ -1,5 +1,6 @@
 // The command line: QEMU's spelling in, a MachineConfig or one clear line out.
 #include "frontend/options.h"
+#include "frontend/complaint.h"
 
 #include <gtest/gtest.h>
 
@@ -22,14 +23,8 @@ MachineConfig good(std::vector<std::string> words) {
 }
 
 std::string bad(std::vector<std::string> words) {
-    auto line = parse(std::move(words));
-    EXPECT_FALSE(line.ok());
-    if (line.ok()) return "";
-    EXPECT_EQ(line.error().message.find('\n'), std::string::npos);
-    return line.error().message;
+    return complaint(parse, std::move(words));
 }
-
-#define EXPECT_SAYS(message, part) EXPECT_NE((message).find(part), std::string::npos) << message
 
 TEST(Options, DefaultsAreQemus) {
     const MachineConfig c = good({});
