@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -101,12 +102,18 @@ TEST_F(MachineThreadTest, TheGuestEndsIt) {
 TEST_F(MachineThreadTest, LogsWhatIsNotSupported) {
     MachineThread machine(config(), bell());
     ASSERT_TRUE(wait_for(machine, [](const MachineNews& n) { return n.frame != nullptr; }));
+    const auto logged = [&] {
+        // Where there is no translator, that is said before.
+        const auto lines = machine.log().lines();
+        return std::any_of(lines.begin(), lines.end(), [](const GuestLog::Line& line) {
+            return line.text.find("0099h") != std::string::npos;
+        });
+    };
     // The picture may be from before the first instruction.
-    ASSERT_TRUE(wait_for(machine, [&](const MachineNews&) {
+    EXPECT_TRUE(wait_for(machine, [&](const MachineNews&) {
         machine.post([](Machine&) -> Result<std::string> { return std::string("again"); });
-        return !machine.log().lines().empty();
+        return logged();
     }));
-    EXPECT_NE(machine.log().lines()[0].text.find("0099h"), std::string::npos);
 }
 
 TEST_F(MachineThreadTest, TypesTextsOfAnyLengthUpToALimit) {
