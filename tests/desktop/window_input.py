@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import time
 
+from guest import Failure, tail
+
 PICTURE = (720, 400)  # a text screen
 KERNEL, INITRD = "kernels/amd64-6.1-mouse", "initrd/mouse-amd64.gz"
 # Every character of the US layout. What it has not is left out.
@@ -25,15 +27,23 @@ class Serial:
 
     def expect(self, pattern, seconds=60):
         """What is in it; it and what is before are consumed."""
-        found = self.w.wait_for(f"{pattern!r}", lambda: re.search(pattern, self.text()), seconds)
+        found = self.wait_for(f"{pattern!r}", lambda text: re.search(pattern, text), seconds)
         self.start += found.end()
         return found
+
+    def wait_for(self, what, condition, seconds=30):
+        """`condition` of what is there; a failure says what that is."""
+        try:
+            return self.w.wait_for(what, lambda: condition(self.text()), seconds)
+        except Failure as failure:
+            raise Failure(f"{failure}; there is:\n{tail(self.text())}") from None
 
 
 def packets(text):
     """The sums of the movements, and the buttons that were seen."""
-    found = [tuple(map(int, m)) for m in re.findall(r"packet (-?\d+) (-?\d+) (-?\d+)\n", text)]
-    return sum(p[1] for p in found), sum(p[2] for p in found), {p[0] & 7 for p in found}
+    found = [tuple(map(int, m)) for m in re.findall(r"packet (\d+) (\d+) (\d+)\n", text)]
+    across, up = (sum(p[at] - 256 * (p[at] > 127) for p in found) for at in (1, 2))
+    return across, up, {p[0] & 7 for p in found}
 
 
 def input_case(w, guests, expect):
@@ -48,7 +58,7 @@ def input_case(w, guests, expect):
     (w.machines / "linux.toml").write_text(
         f'memory = 256\nkernel = "{kernel}"\ninitrd = "{initrd}"\n'
         'append = "console=ttyS0 console=tty0 quiet mynah.run=mouse"\n'
-        f'options = ["-nodefaults", "-serial", "file:{serial.path}"]\n')
+        f'options = ["-nodefaults", "-icount", "shift=0", "-serial", "file:{serial.path}"]\n')
     w.start("run", "linux")
     serial.expect("mouse: ready", 600)
     w.keys("ctrl+alt+1")
@@ -78,7 +88,7 @@ def input_case(w, guests, expect):
     # The mouse is taken by a click, which is not the guest's; then it moves as far as the hand does.
     w.type("packets >/dev/ttyS0", delay=60)
     w.tool("key", "Return")
-    serial.expect("packets: ready")
+    serial.expect(r"packets: ready\n")
     width, height = map(int, re.search(r"Geometry: (\d+)x(\d+)", w.tool("getwindowgeometry", w.id)).groups())
     expect(width == PICTURE[0], f"the window is {width} wide around a picture of {PICTURE[0]}")
     centre = (width // 2, height // 2)
@@ -98,7 +108,7 @@ def input_case(w, guests, expect):
         move(7, 3)
     for _ in range(4):
         move(-5, -20)
-    w.wait_for("the movements", lambda: packets(serial.text())[:2] == (50, 50), 30)
+    serial.wait_for("the movements", lambda text: packets(text)[:2] == (50, 50))
     expect(packets(serial.text())[2] == {0}, f"no button was pressed: {serial.text()}")
     serial.skip()
     for button, bit in (("1", 1), ("3", 2), ("2", 4)):
@@ -107,7 +117,7 @@ def input_case(w, guests, expect):
     # Far more than the window is wide.
     for _ in range(20):
         move(100, 0)
-    w.wait_for("the movements", lambda: packets(serial.text())[:2] == (2000, 0), 30)
+    serial.wait_for("the movements", lambda text: packets(text)[:2] == (2000, 0))
     w.keys("ctrl+alt+g")
     serial.skip()
     move(5, 5)
@@ -118,23 +128,23 @@ def input_case(w, guests, expect):
     # A driver that asks where the pointer is: nothing is taken, and the place is the picture's.
     w.type("vmmouse >/dev/ttyS0", delay=60)
     w.tool("key", "Return")
-    serial.expect("vmmouse: ready")
+    serial.expect(r"vmmouse: ready\n")
     w.settle()
     bar = (height - PICTURE[1]) / 2
     for x, y in ((100, 100), (width - 1, height - bar - 1), (0, bar), (600, 300)):
         serial.skip()
         w.tool("mousemove", "--window", w.id, str(x), str(int(y)))
         wanted = (x / (PICTURE[0] - 1), (int(y) - bar) / (PICTURE[1] - 1))
-        w.wait_for(f"the pointer at {wanted}", lambda: near(serial.text(), wanted), 30)
+        serial.wait_for(f"the pointer at {wanted}", lambda text: near(text, wanted))
     serial.skip()
     w.tool("mousemove", "--window", w.id, str(300), "5")
     time.sleep(0.5)
     expect(serial.text() == "", f"over the menus the pointer is the window's: {serial.text()}")
     w.tool("mousemove", "--window", w.id, *map(str, centre))
-    for click, seen in (("1", r"buttons 32 wheel 0\nat \d+ \d+ buttons 0 wheel 0"),
-                        ("2", r"buttons 8 wheel 0\nat \d+ \d+ buttons 0 wheel 0"),
-                        ("5", "buttons 0 wheel 1"), ("4", f"buttons 0 wheel {2 ** 32 - 1}"),
-                        ("3", r"buttons 16 wheel 0\nvmmouse: done")):
+    for click, seen in (("1", r"buttons 32 wheel 0 \nat \d+ \d+ buttons 0 wheel 0 "),
+                        ("2", r"buttons 8 wheel 0 \nat \d+ \d+ buttons 0 wheel 0 "),
+                        ("5", "buttons 0 wheel 1 "), ("4", f"buttons 0 wheel {2 ** 32 - 1} "),
+                        ("3", r"buttons 16 wheel 0 \nvmmouse: done")):
         w.tool("click", click)
         serial.expect(seen + r"\n")
     w.shot("absolute")
@@ -146,6 +156,6 @@ def input_case(w, guests, expect):
 
 def near(text, wanted):
     """Whether the last place in the text is within three pixels of where it should be."""
-    places = re.findall(r"at (\d+) (\d+) buttons 0 wheel 0\n", text)
+    places = re.findall(r"at (\d+) (\d+) buttons 0 wheel 0 \n", text)
     return places and all(abs(int(place) / 65535 - where) < 3 / size
                           for place, where, size in zip(places[-1], wanted, PICTURE))

@@ -118,7 +118,7 @@ TEST_F(MachineTest, CountsTheFramesOfItsAdapters) {
     code.insert(code.end(), {0xEB, 0xFE});
     write_rom(code);
     MachineConfig c = config();
-    c.nics.push_back({.model = NicModel::ne2k_isa});
+    c.nics.emplace_back().model = NicModel::ne2k_isa;
     Cable cable;
     MachineHost host{.monotonic_ns = [] { return u64{0}; }, .serials = {}};
     host.networks = {&cable};
