@@ -96,6 +96,16 @@ const std::vector<MachinePage::Action>& MachinePage::actions() {
     return all;
 }
 
+bool MachinePage::Light::update(bool blink, Uint32 now) {
+    if (blink) until_ = now + kLightTime;
+    const bool on = static_cast<Sint32>(until_ - now) > 0;
+    return std::exchange(on_, on) != on;
+}
+
+int MachinePage::Light::left() const {
+    return std::max(1, static_cast<int>(until_ - SDL_GetTicks()));
+}
+
 MachinePage::MachinePage(Gui& gui, std::unique_ptr<MachineThread> machine, std::string name,
                          std::string folder)
     : gui_(gui),
@@ -172,21 +182,23 @@ bool MachinePage::update() {
     if (resized && scaling_ != Scaling::fit) fit_window();
     if (news_.notes != before.notes) note_ = news_.note;
     const Uint32 now = SDL_GetTicks();
-    if (news_.disk_accesses != before.disk_accesses) disk_light_until_ = now + kLightTime;
-    const bool light = static_cast<Sint32>(disk_light_until_ - now) > 0;
+    bool lights = disk_light_.update(news_.disk_accesses != before.disk_accesses, now);
+    lights |= network_light_.update(news_.network_frames != before.network_frames, now);
     const u64 log = machine_->log().version();
     const bool changed =
         before.frame != news_.frame || before.state != news_.state || before.mips != news_.mips ||
-        before.notes != news_.notes || before.typing != news_.typing || light != disk_light_ ||
+        before.notes != news_.notes || before.typing != news_.typing || lights ||
         before.absolute_pointer != news_.absolute_pointer || (show_log_ && log != log_version_);
     log_version_ = log;
-    disk_light_ = light;
     return changed;
 }
 
 int MachinePage::timeout() const {
-    if (!disk_light_) return -1;
-    return std::max(1, static_cast<int>(disk_light_until_ - SDL_GetTicks()));
+    int soonest = -1;
+    for (const Light* light : {&disk_light_, &network_light_}) {
+        if (light->on()) soonest = soonest < 0 ? light->left() : std::min(soonest, light->left());
+    }
+    return soonest;
 }
 
 // --- actions ---
@@ -388,6 +400,16 @@ void MachinePage::draw_log(float height) {
     ImGui::End();
 }
 
+void MachinePage::draw_light(const char* label, bool on) {
+    const ImVec2 at = ImGui::GetCursorScreenPos();
+    const float radius = ImGui::GetFontSize() * 0.3F;
+    const ImVec4 colour = on ? colours::light : ImVec4{0.30F, 0.32F, 0.36F, 1};
+    ImGui::GetWindowDrawList()->AddCircleFilled({at.x + radius, at.y + ImGui::GetFrameHeight() / 2}, radius,
+                                                ImGui::GetColorU32(colour));
+    ImGui::SetCursorPosX(ImGui::GetCursorPosX() + 3 * radius);
+    ImGui::TextColored(on ? colours::light : colours::faint, "%s", label);
+}
+
 void MachinePage::draw_status(float height) {
     const ImGuiViewport& viewport = *ImGui::GetMainViewport();
     ImGui::SetNextWindowPos({0, viewport.Size.y - height});
@@ -407,14 +429,12 @@ void MachinePage::draw_status(float height) {
     else
         ImGui::Text("%u MIPS", news_.mips);
     ImGui::SameLine(6 * ImGui::GetFontSize());
-    const ImVec2 at = ImGui::GetCursorScreenPos();
-    const float radius = ImGui::GetFontSize() * 0.3F;
-    const ImVec4 colour = disk_light_ ? colours::light : ImVec4{0.30F, 0.32F, 0.36F, 1};
-    ImGui::GetWindowDrawList()->AddCircleFilled({at.x + radius, at.y + ImGui::GetFrameHeight() / 2}, radius,
-                                                ImGui::GetColorU32(colour));
-    ImGui::SetCursorPosX(ImGui::GetCursorPosX() + 3 * radius);
-    ImGui::TextColored(disk_light_ ? colours::light : colours::faint, "disk");
-    ImGui::SameLine(12 * ImGui::GetFontSize());
+    draw_light("disk", disk_light_.on());
+    if (news_.has_network) {
+        ImGui::SameLine(10 * ImGui::GetFontSize());
+        draw_light("net", network_light_.on());
+    }
+    ImGui::SameLine(14 * ImGui::GetFontSize());
     if (news_.typing > 0)
         ImGui::Text("typing, %zu characters left", news_.typing);
     else if (input_.captured())

@@ -33,12 +33,26 @@ class MachinePage {
     const MachineNews& news() const { return news_; }
 
   private:
+    // Shines for a moment when its count has changed.
+    class Light {
+      public:
+        // True: it went on or off.
+        bool update(bool blink, Uint32 now);
+        bool on() const { return on_; }
+        // Milliseconds until it goes off.
+        int left() const;
+
+      private:
+        Uint32 until_ = 0;
+        bool on_ = false;
+    };
     struct Action;
     static const std::vector<Action>& actions();
     void draw_menus();
     void menu_item(std::string_view id);
     void draw_media_menu();
     void draw_status(float height);
+    static void draw_light(const char* label, bool on);
     void draw_log(float height);
     bool hot_key(const SDL_KeyboardEvent& key);
 
@@ -71,8 +85,7 @@ class MachinePage {
     Scaling scaling_ = Scaling::fit;
     bool show_log_ = false;
     u64 log_version_ = 0;
-    Uint32 disk_light_until_ = 0;
-    bool disk_light_ = false;
+    Light disk_light_, network_light_;
     std::string note_;
     bool closed_ = false;
 };

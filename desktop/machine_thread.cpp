@@ -27,10 +27,6 @@ u64 now_ns() {
     return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(t).count());
 }
 
-bool same_picture(const Frame& a, const Frame& b) {
-    return a.width == b.width && a.height == b.height && a.rgb == b.rgb;
-}
-
 }  // namespace
 
 MachineThread::MachineThread(MachineConfig config, std::function<void()> on_news)
@@ -156,14 +152,13 @@ void MachineThread::go_on_typing(Machine& machine) {
 
 void MachineThread::look(Machine& machine, u64 now) {
     const u64 instructions = machine.instructions();
-    auto frame = std::make_shared<const Frame>(machine.screen());
-    bool changed = false;
+    // What the window may still be reading is not drawn into: it gets a copy, of what has changed only.
+    std::shared_ptr<const Frame> picture;
+    if (machine.update_screen(screen_)) picture = std::make_shared<const Frame>(screen_);
+    bool changed = picture != nullptr;
     {
         const std::lock_guard lock(mutex_);
-        if (!news_.frame || !same_picture(*news_.frame, *frame)) {
-            news_.frame = std::move(frame);
-            changed = true;
-        }
+        if (picture) news_.frame = std::move(picture);
         // A restored state may be from before.
         const u64 done = instructions > instructions_then_ ? instructions - instructions_then_ : 0;
         if (now - second_began_ >= kSecond) {
@@ -175,10 +170,12 @@ void MachineThread::look(Machine& machine, u64 now) {
         }
         changed |= std::exchange(news_.state, machine.run_state()) != machine.run_state();
         changed |= std::exchange(news_.disk_accesses, machine.disk_accesses()) != machine.disk_accesses();
+        changed |= std::exchange(news_.network_frames, machine.network_frames()) != machine.network_frames();
         changed |= std::exchange(news_.typing, to_type_.size()) != to_type_.size();
         const bool absolute = machine.takes_positions();
         changed |= std::exchange(news_.absolute_pointer, absolute) != absolute;
         news_.drives = machine.drives();
+        news_.has_network = !machine.config().nics.empty();
     }
     const u64 longest = machine.run_state() == RunState::paused ? kSecond : kSlow;
     interval_ = changed ? kQuick : std::min(longest, interval_ * 2);

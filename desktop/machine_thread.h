@@ -30,6 +30,8 @@ struct MachineNews {
     int exit_code = 0;
     unsigned mips = 0;  // million instructions in the last second
     u64 disk_accesses = 0;
+    bool has_network = false;  // there is an adapter
+    u64 network_frames = 0;
     std::vector<DriveInfo> drives;
     std::string note;               // the last command's text
     u64 notes = 0;                  // how many there have been
@@ -89,6 +91,7 @@ class MachineThread final : private SessionPeer {
     MachineNews news_;
 
     // Of the machine's thread alone.
+    Frame screen_;
     u64 looked_ = 0, next_look_ = 0, interval_ = kQuick, lively_until_ = 0;
     u64 instructions_looked_ = 0;
     u64 second_began_ = 0, instructions_then_ = 0;

@@ -28,18 +28,23 @@ Result<std::unique_ptr<WavFile>> WavFile::create(const std::string& path) {
     std::FILE* f = std::fopen(path.c_str(), "wb");
     if (f == nullptr) return Error{fmt::format("cannot write \"{}\": {}", path, std::strerror(errno))};
     std::unique_ptr<WavFile> file(new WavFile(f));
-    file->write_header();
+    file->write_header(0);
     if (std::ferror(f) != 0) return Error{fmt::format("cannot write \"{}\": {}", path, std::strerror(errno))};
     return file;
 }
 
 WavFile::~WavFile() {
-    write_header();
+    if (frames_ != written_) {
+        // A hole; its last byte makes the file as long as it says.
+        std::fseek(file_, static_cast<long>(kHeader + frames_ * kFrame) - 1, SEEK_SET);
+        std::fputc(0, file_);
+    }
+    write_header(frames_);
     std::fclose(file_);
 }
 
-void WavFile::write_header() {
-    const u32 data = static_cast<u32>(frames_ * kFrame);
+void WavFile::write_header(u64 frames) {
+    const u32 data = static_cast<u32>(frames * kFrame);
     std::array<u8, kHeader> h{};
     std::memcpy(&h[0], "RIFF", 4);
     store_le<u32>(&h[4], kHeader - 8 + data);
@@ -53,17 +58,16 @@ void WavFile::write_header() {
     store_le<u16>(&h[34], kBits);
     std::memcpy(&h[36], "data", 4);
     store_le<u32>(&h[40], data);
-    // Silence at the end is a hole so far: its last byte makes the file as long as it says.
-    if (frames_ != 0) {
-        std::fseek(file_, static_cast<long>(kHeader) + static_cast<long>(data) - 1, SEEK_SET);
-        if (trailing_silence_) std::fputc(0, file_);
-    }
     std::fseek(file_, 0, SEEK_SET);
     std::fwrite(h.data(), 1, h.size(), file_);
     std::fflush(file_);
-    std::fseek(file_, static_cast<long>(kHeader) + static_cast<long>(data), SEEK_SET);
-    in_header_ = frames_;
-    trailing_silence_ = false;
+    std::fseek(file_, static_cast<long>(kHeader + written_ * kFrame), SEEK_SET);
+    in_header_ = frames;
+    noted_ = frames_;
+}
+
+void WavFile::note_sound() {
+    if (written_ != in_header_ && frames_ - noted_ >= kHeaderEvery) write_header(written_);
 }
 
 void WavFile::play(std::span<const StereoFrame> frames) {
@@ -74,20 +78,18 @@ void WavFile::play(std::span<const StereoFrame> frames) {
         store_le<i16>(&bytes[kFrame * i], frames[i].left);
         store_le<i16>(&bytes[kFrame * i + 2], frames[i].right);
     }
+    // Silence before it becomes a hole.
+    if (frames_ != written_) std::fseek(file_, static_cast<long>(kHeader + frames_ * kFrame), SEEK_SET);
     // What the disk has no room for is lost; the header says what there is meant to be.
     std::fwrite(bytes.data(), 1, bytes.size(), file_);
     frames_ += frames.size();
-    trailing_silence_ = false;
-    if (frames_ - in_header_ >= kHeaderEvery) write_header();
+    written_ = frames_;
+    note_sound();
 }
 
 void WavFile::silence(u64 frames) {
-    frames = std::min(frames, kMostFrames - frames_);
-    if (frames == 0) return;
-    frames_ += frames;
-    trailing_silence_ = true;
-    std::fseek(file_, static_cast<long>(kHeader + frames_ * kFrame), SEEK_SET);
-    if (frames_ - in_header_ >= kHeaderEvery) write_header();
+    frames_ += std::min(frames, kMostFrames - frames_);
+    note_sound();
 }
 
 }  // namespace mynah

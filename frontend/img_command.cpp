@@ -319,6 +319,11 @@ int run_img_command(std::span<const std::string> arguments) {
     convert_command->add_option("source", a.file, "image")->required();
     convert_command->add_option("target", a.target, "the new image")->required();
 
+    const auto is_meant = [&](CLI::App* command) { return command->get_name() == arguments[0]; };
+    if (!arguments.empty() && !arguments[0].starts_with('-') && app.get_subcommands(is_meant).empty()) {
+        return fail(Error{fmt::format("there is no command \"{}\"; there are create, info, check and convert",
+                                      arguments[0])});
+    }
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     try {
         app.parse(reversed);

@@ -152,7 +152,7 @@ struct MachineConfig {
     std::vector<AudioConfig> audio;
     std::string speaker_audiodev;  // pcspk-audiodev; empty: the speaker is not heard
     std::optional<Sb16Config> sb16;
-    bool vmport = true;  // VMware's port with its mouse; not under -accel verify
+    bool vmport = true;  // VMware's port with its mouse
 
     bool reboot = true;         // -no-reboot: a guest's reset ends mynah
     bool shut_down = true;      // -no-shutdown: power-off stops the guest and keeps the monitor

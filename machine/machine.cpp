@@ -160,6 +160,9 @@ Status Machine::eject(std::string_view drive, bool force) {
 u64 Machine::disk_accesses() const {
     return pc_->drives_->accesses();
 }
+u64 Machine::network_frames() const {
+    return pc_->nics_->frames();
+}
 
 std::vector<u8> Machine::save() {
     Archive ar;

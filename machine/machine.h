@@ -104,6 +104,8 @@ class Machine {
     Status eject(std::string_view drive, bool force);
     // Accesses to media since the start, for a light.
     u64 disk_accesses() const;
+    // Frames that its network adapters have sent and received, for another.
+    u64 network_frames() const;
 
     // --- snapshots ---
     // The whole machine as bytes, and back. A load checks everything first; after an error the machine is as

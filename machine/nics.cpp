@@ -88,7 +88,8 @@ Result<std::unique_ptr<Nics>> Nics::create(const std::vector<NicConfig>& configs
         NetBackend* network = index < wiring.networks.size() ? wiring.networks[index] : nullptr;
         Adapter adapter;
         adapter.config = config;
-        nics->make(adapter, fmt::format("nic{}", index), wiring, network, rom);
+        if (network != nullptr) adapter.network = std::make_unique<MeteredNetwork>(*network, nics->frames_);
+        nics->make(adapter, fmt::format("nic{}", index), wiring, adapter.network.get(), rom);
         nics->adapters_.push_back(std::move(adapter));
     }
     return nics;

@@ -15,6 +15,7 @@
 #include "devices/network.h"
 #include "devices/pci.h"
 #include "machine/config.h"
+#include "machine/metered_network.h"
 
 namespace mynah {
 
@@ -47,6 +48,8 @@ class Nics {
     // Every adapter, for reset and snapshots.
     std::vector<Device*> devices() const;
     void frames_waiting(unsigned index);
+    // Sent and received by all of them.
+    u64 frames() const { return frames_; }
 
     // Lines for `info network`; `network` gives those about what an adapter is connected to.
     std::string describe(const std::function<std::string(unsigned)>& network) const;
@@ -59,6 +62,7 @@ class Nics {
         Device* device = nullptr;
         PciFunction* function = nullptr;  // null: on the ISA bus
         Nic* nic = nullptr;
+        std::unique_ptr<MeteredNetwork> network;  // null: no cable
         std::unique_ptr<Device> owner;
     };
     template <class T>
@@ -66,6 +70,7 @@ class Nics {
     void make(Adapter& adapter, std::string name, const Wiring& wiring, NetBackend* network,
               std::span<const u8> rom);
 
+    u64 frames_ = 0;
     std::vector<Adapter> adapters_;
 };
 

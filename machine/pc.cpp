@@ -278,8 +278,7 @@ Status Pc::map_optional_devices() {
     if (sb16_) {
         if (Status s = io_.map(config_.sb16->iobase, *sb16_, 0); !s) return s;
     }
-    // What IN does to other registers is not on -accel verify's tape.
-    if (config_.vmport && !lockstep_) {
+    if (config_.vmport) {
         if (Status s = io_.map(0x5658, vmport_, VmPort::port); !s) return s;
     }
     if (debug_exit_) {
@@ -306,12 +305,15 @@ VmPort::Processor Pc::vmport_processor() {
                 },
             .set =
                 [this](const VmPortRegisters& v) {
-                    auto& r = cpu_->state().gpr;
-                    r[rbx] = v.ebx;
-                    r[rcx] = v.ecx;
-                    r[rdx] = v.edx;
-                    r[rsi] = v.esi;
-                    r[rdi] = v.edi;
+                    // Under -accel verify this is on the tape behind the read itself, whose answer is EAX.
+                    signal([v](Cpu& c) {
+                        auto& r = c.state().gpr;
+                        r[rbx] = v.ebx;
+                        r[rcx] = v.ecx;
+                        r[rdx] = v.edx;
+                        r[rsi] = v.esi;
+                        r[rdi] = v.edi;
+                    });
                 }};
 }
 

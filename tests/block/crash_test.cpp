@@ -4,7 +4,7 @@
 
 #include "block/exercise.h"
 #include "block/memory_file.h"
-#include "block/qemu_img.h"
+#include "support/qemu_img.h"
 
 namespace mynah::test {
 namespace {

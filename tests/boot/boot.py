@@ -17,12 +17,14 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "media")]
 from cases import CASES
 from guest import Failure, Guest
+from wav import RATE, Wrong, frequency, samples_of, sounds
 from web import Web
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.dirname(os.path.dirname(HERE))
 SKIPPED = 77
 
 
@@ -35,6 +37,23 @@ def check_dump(path, pattern):
         raise Failure(f"tcpdump -r {path}: {answer.stderr.strip()}")
     if not re.search(pattern, answer.stdout):
         raise Failure(f"tcpdump -r {path}: {len(answer.stdout.splitlines())} frames without {pattern!r}")
+
+
+def check_sound(path, expected):
+    """What is heard, in order: the length in seconds and the frequency on the left and the right of each sound."""
+    try:
+        sides = samples_of(path)
+    except (OSError, EOFError, Wrong) as error:
+        raise Failure(f"{path}: {error}") from error
+    for side, samples in enumerate(sides):
+        heard = [((end - start) / RATE, frequency(samples, start, end)) for start, end in sounds(samples)]
+        text = ", ".join(f"{length:.3f} s of {pitch:.2f} Hz" for length, pitch in heard)
+        right = len(heard) == len(expected) and all(
+            abs(length - wanted[0]) < 0.05 and abs(pitch / wanted[1 + side] - 1) < 0.002
+            for (length, pitch), wanted in zip(heard, expected))
+        if not right:
+            raise Failure(f"{path}, side {side}: {text or 'silence'}; expected {expected}")
+        print(f"  side {side}: {text}")
 
 
 def run_step(guest, step, out, name, web):
@@ -69,6 +88,8 @@ def run_step(guest, step, out, name, web):
         web.expect(rest[0], rest[1] * guest.scale, *rest[2:])
     elif kind == "dump":
         check_dump(*rest)
+    elif kind == "sound":
+        check_sound(os.path.join(out, "sound.wav"), *rest)
     elif kind == "exit":
         guest.expect_exit(*rest)
     else:
@@ -90,7 +111,7 @@ def run_case(name, case, options):
         web = None
         if "web" in case:
             web = Web(served, out, {key: value.format(**needs) for key, value in case["web"].items()})
-        arguments = [argument.format(**needs) for argument in case["args"]]
+        arguments = [argument.format(out=out, **needs) for argument in case["args"]]
         arguments = [web.fill_in(argument) for argument in arguments] if web else arguments
         command = [options.mynah] + options.extra.split() + arguments
         print("run:", " ".join(f"'{part}'" if " " in part else part for part in command), flush=True)

@@ -187,6 +187,27 @@ CASES = {
     "ipxe-cd": ipxe("rtl8139", "8139cp", "iso/ipxe.iso"),
     "virtio-linux": virtio(["daily"]),
     "virtio-linux-deterministic": virtio(["daily"], "-icount", "shift=0"),
+    # Linux's drivers of the Sound Blaster 16 (bytes on channel 1, words on channel 5) and of the PC speaker; time is
+    # counted in instructions, so that the guest is never too slow for the card.
+    "sound-linux": {
+        "labels": ["daily"],
+        "needs": {"kernel": "kernels/i386-686-sound", "initrd": "initrd/sound-i386.gz"},
+        "args": ["-m", "256", "-kernel", "{kernel}", "-initrd", "{initrd}", "-append", "console=ttyS0", *HEADLESS,
+                 "-icount", "shift=0", "-audiodev", "wav,id=a,path={out}/sound.wav",
+                 "-machine", "pc,pcspk-audiodev=a", "-device", "sb16,audiodev=a"],
+        "steps": [
+            ("serial", "mynah: shell ready", BOOT),
+            ("serial", "# ", 60),
+            ("type", "sound\n"),
+            ("serial", "Sound Blaster 16", 300),
+            ("serial", "tone: done", 300),
+            ("serial", "tone: done", 300),
+            ("serial", "sound: done", 300),
+            ("type", "poweroff -f\n"),
+            ("exit", 0, 120),
+            ("sound", [(1.0, 441, 441), (1.0, 441, 882), (1.0, 440, 440)]),
+        ],
+    },
     # Pictures. GRUB draws its menu with its own font in a VBE mode: mostly the blue that it was told.
     "grub-gfxterm": screen({"iso": "iso/grub-gfxterm.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
                            [("picture", (800, 600), 3, [(300, 450, 500, 500, (0, 0, 170), 0.9)], 300)]),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Drives the real window under Xvfb as a person would, with xdotool: window.py --mynah BINARY --out FOLDER CASE
 
-Cases: library (files, dialogs and messages; no guest) and machine (a CD is booted, typed to, saved, restored and
-photographed). Pictures of the whole screen are kept in FOLDER. Exit code 77: Xvfb, xdotool or the guest is missing.
+Cases: library (files, dialogs and messages; no guest), machine (a CD is booted, typed to, saved, restored and
+photographed), input (keys, clipboard and mouse, as Linux gets them) and lights. Pictures of the whole screen are kept in FOLDER. Exit code 77: Xvfb, xdotool or the guest is missing.
 """
 import argparse
 import glob
@@ -20,6 +20,7 @@ import zlib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "boot"))
 from guest import Failure, Monitor  # noqa: E402
+from window_input import input_case  # noqa: E402
 
 SKIPPED = 77
 WIDTH, HEIGHT = 1280, 900
@@ -342,7 +343,34 @@ def machine(w):
     return 0
 
 
-CASES = {"library": library, "machine": machine}
+def input_devices(w):
+    missing = input_case(w, GUESTS, expect)
+    if missing:
+        print(missing)
+    return SKIPPED if missing else 0
+
+
+def lights(w):
+    """iPXE looks for a network to start from: nothing but its frames can make a light shine."""
+    w.machines.mkdir(parents=True)
+    (w.machines / "net.toml").write_text(
+        'memory = 32\nboot = "n"\noptions = ["-nodefaults", "-nic", "user,model=e1000"]\n')
+    w.start("run", "net")
+
+    def shining():
+        green = [bytes((102, level, 115)) for level in (229, 230)]  # rounded either way
+        return any(shade in row for row in w.display.pixels() for shade in green)
+
+    w.wait_for("a light", shining, 120)
+    w.shot("light")
+    w.wait_for("darkness", lambda: not shining(), 120)
+    w.keys("ctrl+alt+q")
+    w.tool("key", "Return")
+    w.expect_end(0, 60)
+    return 0
+
+
+CASES = {"library": library, "machine": machine, "input": input_devices, "lights": lights}
 
 
 def main():

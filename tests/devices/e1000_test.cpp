@@ -29,12 +29,10 @@ enum : u32 {
 constexpr u64 kRxRing = 0x10000, kTxRing = 0x20000, kRxBuffers = 0x100000, kTxBuffers = 0x200000;
 constexpr u32 kRegisters = 0xFEB00000;
 
-struct E1000Test : testing::Test, Bench {
-    FakeNetwork network;
-    E1000 nic{"nic0", queue, &network, kMac, {}};
+struct E1000Test : NetworkBench<E1000> {
     u32 tail = 0;
 
-    E1000Test() {
+    E1000Test() : NetworkBench(std::span<const u8>()) {
         pci.add(nic, 3, 0);
         nic.reset();
         config_write(3, 0, 0x10, kRegisters);
@@ -55,16 +53,6 @@ struct E1000Test : testing::Test, Bench {
         set(RCTL, 2 | more);
         set(RX + 0x18, 7);
     }
-    void put(std::vector<u8> frame) {
-        network.waiting.push_back(std::move(frame));
-        nic.frames_waiting();
-        run(100'000);
-    }
-    std::vector<u8> bytes(u64 at, size_t size) {
-        std::vector<u8> out(size);
-        memory->read(at, out);
-        return out;
-    }
     // Puts a descriptor into the ring; its data is at kTxBuffers.
     void descriptor(u64 address, u32 low, u32 high) {
         const u64 at = kTxRing + 16 * tail;
@@ -77,7 +65,6 @@ struct E1000Test : testing::Test, Bench {
         set(TX + 0x18, tail);
         run(100'000);
     }
-    unsigned line() { return nic.config_read(6, 1) >> 3 & 1; }
 };
 
 TEST_F(E1000Test, SendsAndReportsAndInterrupts) {

@@ -10,12 +10,10 @@ namespace {
 constexpr u16 kPort = 0x300;
 constexpr u8 kStart = 0x46, kStop = 0x80;
 
-struct Ne2000Test : testing::Test, Bench {
-    FakeNetwork network;
+struct Ne2000Test : NetworkBench<Ne2000Isa> {
     bool irq = false;
-    Ne2000Isa nic{"nic0", queue, &network, kMac, IrqLine([this](bool on) { irq = on; })};
 
-    Ne2000Test() {
+    Ne2000Test() : NetworkBench(IrqLine([this](bool on) { irq = on; })) {
         EXPECT_TRUE(io.map(kPort, nic, 0).ok());
         nic.reset();
         out8(kPort, 0x21);
@@ -54,11 +52,6 @@ struct Ne2000Test : testing::Test, Bench {
         const u8 page = in8(kPort + 7);
         out8(kPort, 0x22);
         return page;
-    }
-    void put(std::vector<u8> frame) {
-        network.waiting.push_back(std::move(frame));
-        nic.frames_waiting();
-        run(100'000);
     }
 };
 

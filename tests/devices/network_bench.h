@@ -1,7 +1,10 @@
 // What network adapters' tests plug into: a board with a cable, and frames to put on it.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "base/bits.h"
@@ -25,6 +28,31 @@ class FakeNetwork final : public NetBackend {
 
     std::vector<std::vector<u8>> sent;
     std::deque<std::vector<u8>> waiting;
+};
+
+// A board with one adapter.
+template <class Adapter>
+struct NetworkBench : testing::Test, Bench {
+    FakeNetwork network;
+    Adapter nic;
+
+    // `last`: what the adapter's kind takes beside name, queue, network and address.
+    template <class Last>
+    explicit NetworkBench(Last last) : nic("nic0", queue, &network, kMac, std::move(last)) {}
+
+    // A frame comes, and the adapter has time for it.
+    void put(std::vector<u8> frame) {
+        network.waiting.push_back(std::move(frame));
+        nic.frames_waiting();
+        run(100'000);
+    }
+    std::vector<u8> bytes(u64 at, size_t size) {
+        std::vector<u8> out(size);
+        memory->read(at, out);
+        return out;
+    }
+    // Of a PCI adapter's interrupt, as its status register says.
+    unsigned line() { return nic.config_read(6, 1) >> 3 & 1; }
 };
 
 // `size` bytes to `to`; what follows the header counts up.

@@ -10,11 +10,8 @@ namespace {
 constexpr u16 kPort = 0xC000;
 constexpr u64 kRing = 0x10000, kTx = 0x200000;
 
-struct Rtl8139Test : testing::Test, Bench {
-    FakeNetwork network;
-    Rtl8139 nic{"nic0", queue, &network, kMac, {}};
-
-    Rtl8139Test() {
+struct Rtl8139Test : NetworkBench<Rtl8139> {
+    Rtl8139Test() : NetworkBench(std::span<const u8>()) {
         pci.add(nic, 3, 0);
         nic.reset();
         config_write(3, 0, 0x10, kPort);
@@ -24,17 +21,6 @@ struct Rtl8139Test : testing::Test, Bench {
         out32(kPort + 0x44, 0x0A);  // broadcast and own, 8 KiB, no wrap
         out8(kPort + 0x37, 0x0C);
     }
-    void put(std::vector<u8> frame) {
-        network.waiting.push_back(std::move(frame));
-        nic.frames_waiting();
-        run(100'000);
-    }
-    std::vector<u8> bytes(u64 at, size_t size) {
-        std::vector<u8> out(size);
-        memory->read(at, out);
-        return out;
-    }
-    unsigned line() { return nic.config_read(6, 1) >> 3 & 1; }
 };
 
 TEST_F(Rtl8139Test, IsTheCPlusWithItsAddress) {

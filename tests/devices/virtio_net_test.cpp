@@ -3,24 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
-
+#include "network_bench.h"
 #include "virtio_driver.h"
 
 namespace mynah::test {
 namespace {
-
-struct Cable final : NetBackend {
-    std::vector<std::vector<u8>> sent;
-    std::deque<std::vector<u8>> waiting;
-    void send(std::span<const u8> frame) override { sent.emplace_back(frame.begin(), frame.end()); }
-    bool receive(std::vector<u8>& frame) override {
-        if (waiting.empty()) return false;
-        frame = std::move(waiting.front());
-        waiting.pop_front();
-        return true;
-    }
-};
 
 constexpr u8 kTcp = 6;
 constexpr size_t kPayload = 54;  // Ethernet, IPv4 and TCP without options
@@ -76,8 +63,8 @@ void expect_right(const std::vector<u8>& f) {
 }
 
 struct NetBench : Bench {
-    Cable cable;
-    VirtioNet net{"virtio-net0", queue, &cable, {0x52, 0x54, 0, 0x12, 0x34, 0x56}};
+    FakeNetwork cable;
+    VirtioNet net{"virtio-net0", queue, &cable, kMac};
     VirtioDriver d{*this, net};
     static constexpr u64 kAll =
         VirtioDriver::kVersion1 | 1u << 0 | 1u << 1 | 1u << 7 | 1u << 11 | 1u << 15 | 1u << 17;

@@ -1,14 +1,10 @@
 """Runs a guest that makes sound and listens to the WAV file: sound.py MYNAH ROM NAME"""
-import array
 import os
 import subprocess
 import sys
 import tempfile
-import wave
 
-RATE = 48000
-QUIET = 300  # of 32,767: below it is no sound
-GAP = 0.05  # seconds of quiet that end a sound
+from wav import RATE, frequency, samples_of, sounds
 
 # (start, length, frequency of the left, of the right side) of each sound, and the file's length; seconds, Hz.
 CASES = {
@@ -16,28 +12,6 @@ CASES = {
     "sb16_words": ([(0.25, 1.0, 440.0, 880.0)], 1.5),
     "sb16_bytes": ([(0.0, 0.99, 444.44, 444.44), (1.24, 0.5, 500.0, 500.0)], 1.99),
 }
-
-
-def sounds(samples):
-    """Where each sound starts and ends."""
-    found, start, last = [], None, None
-    for at, value in enumerate(samples):
-        if abs(value) > QUIET:
-            start = at if start is None else start
-            last = at
-        elif start is not None and at - last > GAP * RATE:
-            found.append((start, last))
-            start = None
-    if start is not None:
-        found.append((start, last))
-    return found
-
-
-def frequency(samples, start, end):
-    """By rising zero crossings, in its middle."""
-    quarter = (end - start) // 4
-    at = [i for i in range(start + quarter, end - quarter) if samples[i - 1] < 0 <= samples[i]]
-    return (len(at) - 1) * RATE / (at[-1] - at[0]) if len(at) > 2 else 0.0
 
 
 def main():
@@ -48,16 +22,12 @@ def main():
         command = [mynah, "-m", "2", "-bios", rom, "-nodefaults", "-vga", "none", "-display", "none"]
         command += ["-clock", "deterministic", "-device", "isa-debug-exit", "-audiodev", f"wav,id=a,path={path}"]
         command += ["-machine", "pc,pcspk-audiodev=a", "-device", "sb16,audiodev=a"]
-        # The limit is for a guest that waits forever: its time, and the file, would pass without end.
         code = subprocess.run(command, timeout=60, check=False).returncode
         assert code == 1, f"the guest ended with code {code}"
-        with wave.open(path) as file:
-            assert file.getframerate() == RATE and file.getnchannels() == 2 and file.getsampwidth() == 2
-            both = array.array("h", file.readframes(file.getnframes()))
-    seconds = len(both) / 2 / RATE
+        sides = samples_of(path)
+    seconds = len(sides[0]) / RATE
     assert abs(seconds - length) < 0.02, f"{seconds} s long, not {length}"
-    for side in (0, 1):
-        samples = both[side::2]
+    for side, samples in enumerate(sides):
         heard = sounds(samples)
         assert len(heard) == len(expected), f"{len(heard)} sounds: {heard}"
         for (start, end), (wanted_start, wanted_length, *pitch) in zip(heard, expected):

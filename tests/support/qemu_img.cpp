@@ -1,4 +1,4 @@
-#include "block/qemu_img.h"
+#include "support/qemu_img.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
