@@ -61,8 +61,9 @@ def run_step(guest, step, out, name, web):
             raise Failure(f"screendump made no {path}")
     elif kind == "picture":
         guest.expect_picture(os.path.join(out, f"{name}.ppm"), *rest)
-    elif kind == "key":
-        guest.monitor(f"sendkey {rest[0]}")
+    elif kind == "keys":
+        for key in rest:
+            guest.monitor(f"sendkey {key}")
     elif kind == "monitor":
         guest.monitor(rest[0])
     elif kind == "fetch":
@@ -79,7 +80,9 @@ def run_case(name, case, options):
     needs = {key: os.path.join(options.guests, path) for key, path in case["needs"].items()}
     missing = [path for path in needs.values() if not os.path.exists(path)]
     if missing:
-        print(f"SKIPPED {name}: {missing[0]} is missing; run scripts/guests/all (for disks scripts/guests/disk)")
+        makers = "scripts/guests/all (for disks scripts/guests/disk)"
+        maker = "scripts/install-deps --nightly" if missing[0].startswith("/usr/") else makers
+        print(f"SKIPPED {name}: {missing[0]} is missing; run {maker}")
         return SKIPPED
     out = os.path.join(options.out, name)
     os.makedirs(out, exist_ok=True)

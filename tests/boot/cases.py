@@ -195,6 +195,24 @@ CASES = {
     "installer-gtk": screen({"iso": "iso/installer-gtk.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
                             [("picture", (1024, 768), 500, [(400, 460, 980, 690, (255, 255, 255), 0.95)], 1800)],
                             memory="1024"),
+    # UEFI firmware from Debian's package: its shell, asked from the keyboard, and the menu behind it.
+    "ovmf": {
+        "labels": ["daily"],
+        "needs": {"firmware": "/usr/share/ovmf/OVMF.fd"},
+        "args": ["-m", "256", "-bios", "{firmware}", "-display", "none", "-nodefaults", "-vga", "std", "-serial", "stdio"],
+        "steps": [
+            ("serial", "Shell> ", 600),
+            ("keys", "v", "e", "r", "ret"),
+            ("serial", r"UEFI v2\.\d+ \(EDK II", 60),
+            ("serial", "Shell> ", 60),
+            ("keys", "e", "x", "i", "t", "ret"),
+            ("serial", "Boot Manager", 120),
+            ("picture", (640, 480), 3, [(10, 270, 630, 370, (155, 155, 155), 0.9), (30, 440, 630, 470, (0, 0, 0), 0.8)], 120),
+            ("shot",),
+            ("monitor", "quit"),
+            ("exit", 0, 60),
+        ],
+    },
     # From a disk through SeaBIOS and GRUB to systemd and a login; the image stays as it is (-snapshot).
     # Time is counted in instructions: systemd gives up on the serial port's device after 90 s, which a busy
     # host's real time would use up.
