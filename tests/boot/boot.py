@@ -20,6 +20,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cases import CASES
 from guest import Failure, Guest
+from overlay import Overlay
 from web import Web
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -37,7 +38,7 @@ def check_dump(path, pattern):
         raise Failure(f"tcpdump -r {path}: {len(answer.stdout.splitlines())} frames without {pattern!r}")
 
 
-def run_step(guest, step, out, name, web):
+def run_step(guest, step, out, name, web, overlay):
     step = [web.fill_in(part) for part in step] if web else step
     kind, *rest = step
     if kind == "serial":
@@ -68,6 +69,8 @@ def run_step(guest, step, out, name, web):
         guest.monitor(rest[0])
     elif kind == "fetch":
         web.expect(rest[0], rest[1] * guest.scale, *rest[2:])
+    elif kind == "overlay":
+        overlay.check()
     elif kind == "dump":
         check_dump(*rest)
     elif kind == "exit":
@@ -93,6 +96,14 @@ def run_case(name, case, options):
         web = None
         if "web" in case:
             web = Web(served, out, {key: value.format(**needs) for key, value in case["web"].items()})
+        overlay = None
+        if "overlay" in case:
+            try:
+                overlay = Overlay(options.mynah, needs[case["overlay"]], directory)
+            except Failure as failure:
+                print(f"FAILED {name}: {failure}")
+                return 1
+            needs["overlay"] = overlay.path
         arguments = [argument.format(**needs) for argument in case["args"]]
         arguments = [web.fill_in(argument) for argument in arguments] if web else arguments
         command = [options.mynah] + options.extra.split() + arguments
@@ -101,7 +112,7 @@ def run_case(name, case, options):
         problem = None
         try:
             for step in case["steps"]:
-                run_step(guest, step, out, name, web)
+                run_step(guest, step, out, name, web, overlay)
                 print(f"  {time.monotonic() - started:7.1f} s  {step[0]} {step[1] if len(step) > 1 else ''!r}", flush=True)
         except Failure as failure:
             problem = str(failure)

@@ -234,4 +234,33 @@ CASES = {
             ("exit", 0, 120),
         ],
     },
+    # The same disk under a qcow2 overlay, to an X session of the size that the EDID prefers: an xterm that is typed
+    # to, white under twm's blue bar. Then off, and the overlay is sound and the disk below it as before.
+    "disk-debian-x": {
+        "labels": ["disk"],
+        "needs": {"disk": "disk/debian.img"},
+        "overlay": "disk",
+        "args": ["-m", "512", "-drive", "file={overlay},format=qcow2,if=ide", "-icount", "shift=0",
+                 "-display", "none", "-nodefaults", "-vga", "std", "-serial", "stdio"],
+        "steps": [
+            ("serial", "Debian with X", 300),
+            ("type", "x"),
+            ("serial", r"mynah: xterm of 30 100 is up", 3000),
+            ("picture", (1024, 768), 3, [(110, 101, 690, 105, (70, 130, 180), 0.9), (120, 200, 680, 480, (255, 255, 255), 0.95)],
+             300),
+            ("keys", "m", "y", "n", "a", "h", "ret"),
+            ("serial", "mynah: typed into the xterm: mynah", 300),
+            ("shot",),
+            ("type", "\n"),
+            ("serial", "mynah-guest login: ", 300),
+            ("type", "root\n"),
+            ("serial", "Password: ", 300),
+            ("type", "mynah\n"),
+            ("serial", "root@mynah-guest:~# ", 300),
+            ("type", "poweroff\n"),
+            ("serial", "Power down", 900),
+            ("exit", 0, 120),
+            ("overlay",),
+        ],
+    },
 }
