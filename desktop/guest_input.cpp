@@ -35,6 +35,9 @@ void GuestInput::key(const SDL_KeyboardEvent& event) {
     const std::string_view name = key_of_usage(event.keysym.scancode);
     if (name.empty()) return;
     if (down) {
+        // The repetition of a key that went down elsewhere: it was one of the window's, and is held for
+        // longer than the Ctrl+Alt before it.
+        if (event.repeat != 0 && held_.count(name) == 0) return;
         if (!held_.insert(name).second && (name == "pause" || name == "print")) return;
     } else if (held_.erase(name) == 0) {
         return;  // it went down elsewhere

@@ -27,7 +27,9 @@ PiixIde::PiixIde(Log& log, IrqLine irq14, IrqLine irq15)
     set_config16(pci::command, 0, 0x0005);
     set_config16(pci::status, 0x0280);
     add_io_bar(4, 16, bus_master);
-    set_config32(kIdeTiming, 0, 0xFFFFFFFF);
+    // Both channels' IDE Decode Enable (bits 15 and 31) are on from the start, where the chip's are off:
+    // OVMF, made for a virtual PIIX whose ports are always there, never sets them.
+    set_config32(kIdeTiming, 0x80008000, 0xFFFFFFFF);
     set_config8(kSlaveTiming, 0, 0xFF);
 }
 

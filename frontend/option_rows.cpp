@@ -34,7 +34,7 @@ const std::vector<OptionRow>& option_rows() {
          [](P& p, S v) -> Status { return p.config().initrd = v, Ok{}; }},
         {"append", "TEXT", "the kernel's command line",
          [](P& p, S v) -> Status { return p.config().append = v, Ok{}; }},
-        {"bios", "FILE", "firmware image (SeaBIOS)",
+        {"bios", "FILE", "firmware image (SeaBIOS, OVMF)",
          [](P& p, S v) -> Status { return p.config().bios = v, Ok{}; }},
         {"L", "FOLDER", "look for firmware here first",
          [](P& p, S v) -> Status {

@@ -21,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "media")]
 from cases import CASES
 from guest import Failure, Guest
+from overlay import Overlay
 from wav import RATE, Wrong, frequency, samples_of, sounds
 from web import Web
 
@@ -56,7 +57,7 @@ def check_sound(path, expected):
         print(f"  side {side}: {text}")
 
 
-def run_step(guest, step, out, name, web):
+def run_step(guest, step, out, name, web, overlay):
     step = [web.fill_in(part) for part in step] if web else step
     kind, *rest = step
     if kind == "serial":
@@ -80,12 +81,15 @@ def run_step(guest, step, out, name, web):
             raise Failure(f"screendump made no {path}")
     elif kind == "picture":
         guest.expect_picture(os.path.join(out, f"{name}.ppm"), *rest)
-    elif kind == "key":
-        guest.monitor(f"sendkey {rest[0]}")
+    elif kind == "keys":
+        for key in rest:
+            guest.monitor(f"sendkey {key}")
     elif kind == "monitor":
         guest.monitor(rest[0])
     elif kind == "fetch":
         web.expect(rest[0], rest[1] * guest.scale, *rest[2:])
+    elif kind == "overlay":
+        overlay.check()
     elif kind == "dump":
         check_dump(*rest)
     elif kind == "sound":
@@ -100,7 +104,9 @@ def run_case(name, case, options):
     needs = {key: os.path.join(options.guests, path) for key, path in case["needs"].items()}
     missing = [path for path in needs.values() if not os.path.exists(path)]
     if missing:
-        print(f"SKIPPED {name}: {missing[0]} is missing; run scripts/guests/all (for disks scripts/guests/disk)")
+        makers = "scripts/guests/all (for disks scripts/guests/disk)"
+        maker = "scripts/install-deps --nightly" if missing[0].startswith("/usr/") else makers
+        print(f"SKIPPED {name}: {missing[0]} is missing; run {maker}")
         return SKIPPED
     out = os.path.join(options.out, name)
     os.makedirs(out, exist_ok=True)
@@ -111,6 +117,14 @@ def run_case(name, case, options):
         web = None
         if "web" in case:
             web = Web(served, out, {key: value.format(**needs) for key, value in case["web"].items()})
+        overlay = None
+        if "overlay" in case:
+            try:
+                overlay = Overlay(options.mynah, needs[case["overlay"]], directory)
+            except Failure as failure:
+                print(f"FAILED {name}: {failure}")
+                return 1
+            needs["overlay"] = overlay.path
         arguments = [argument.format(out=out, **needs) for argument in case["args"]]
         arguments = [web.fill_in(argument) for argument in arguments] if web else arguments
         command = [options.mynah] + options.extra.split() + arguments
@@ -119,7 +133,7 @@ def run_case(name, case, options):
         problem = None
         try:
             for step in case["steps"]:
-                run_step(guest, step, out, name, web)
+                run_step(guest, step, out, name, web, overlay)
                 print(f"  {time.monotonic() - started:7.1f} s  {step[0]} {step[1] if len(step) > 1 else ''!r}", flush=True)
         except Failure as failure:
             problem = str(failure)

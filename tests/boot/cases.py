@@ -216,6 +216,24 @@ CASES = {
     "installer-gtk": screen({"iso": "iso/installer-gtk.iso"}, ["-cdrom", "{iso}", "-boot", "d"],
                             [("picture", (1024, 768), 500, [(400, 460, 980, 690, (255, 255, 255), 0.95)], 1800)],
                             memory="1024"),
+    # UEFI firmware from Debian's package: its shell, asked from the keyboard, and the menu behind it.
+    "ovmf": {
+        "labels": ["daily"],
+        "needs": {"firmware": "/usr/share/ovmf/OVMF.fd"},
+        "args": ["-m", "256", "-bios", "{firmware}", "-display", "none", "-nodefaults", "-vga", "std", "-serial", "stdio"],
+        "steps": [
+            ("serial", "Shell> ", 600),
+            ("keys", "v", "e", "r", "ret"),
+            ("serial", r"UEFI v2\.\d+ \(EDK II", 60),
+            ("serial", "Shell> ", 60),
+            ("keys", "e", "x", "i", "t", "ret"),
+            ("serial", "Boot Manager", 120),
+            ("picture", (640, 480), 3, [(10, 270, 630, 370, (155, 155, 155), 0.9), (30, 440, 630, 470, (0, 0, 0), 0.8)], 120),
+            ("shot",),
+            ("monitor", "quit"),
+            ("exit", 0, 60),
+        ],
+    },
     # From a disk through SeaBIOS and GRUB to systemd and a login; the image stays as it is (-snapshot).
     # Time is counted in instructions: systemd gives up on the serial port's device after 90 s, which a busy
     # host's real time would use up.
@@ -235,6 +253,35 @@ CASES = {
             ("type", "poweroff\n"),
             ("serial", "Power down", 900),
             ("exit", 0, 120),
+        ],
+    },
+    # The same disk under a qcow2 overlay, to an X session of the size that the EDID prefers: an xterm that is typed
+    # to, white under twm's blue bar. Then off, and the overlay is sound and the disk below it as before.
+    "disk-debian-x": {
+        "labels": ["disk"],
+        "needs": {"disk": "disk/debian.img"},
+        "overlay": "disk",
+        "args": ["-m", "512", "-drive", "file={overlay},format=qcow2,if=ide", "-icount", "shift=0",
+                 "-display", "none", "-nodefaults", "-vga", "std", "-serial", "stdio"],
+        "steps": [
+            ("serial", "Debian with X", 300),
+            ("type", "x"),
+            ("serial", r"mynah: xterm of 30 100 is up", 3000),
+            ("picture", (1024, 768), 3, [(110, 101, 690, 105, (70, 130, 180), 0.9), (120, 200, 680, 480, (255, 255, 255), 0.95)],
+             300),
+            ("keys", "m", "y", "n", "a", "h", "ret"),
+            ("serial", "mynah: typed into the xterm: mynah", 300),
+            ("shot",),
+            ("type", "\n"),
+            ("serial", "mynah-guest login: ", 300),
+            ("type", "root\n"),
+            ("serial", "Password: ", 300),
+            ("type", "mynah\n"),
+            ("serial", "root@mynah-guest:~# ", 300),
+            ("type", "poweroff\n"),
+            ("serial", "Power down", 900),
+            ("exit", 0, 120),
+            ("overlay",),
         ],
     },
 }

@@ -39,7 +39,6 @@ struct IdeBench : Bench {
         ide.channel(1).attach(0, cd);
         pci.add(ide, 1, 1);
         ide.reset();
-        config_write(1, 1, 0x40, 0x80008000);
         config_write(1, 1, 0x20, 0xC000);
         config_write(1, 1, 0x04, 5, 2);
     }

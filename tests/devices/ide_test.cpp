@@ -7,6 +7,7 @@ namespace {
 
 TEST(Ide, DecodesOnlyWhatIsEnabled) {
     IdeBench b;
+    EXPECT_EQ(b.config_read(1, 1, 0x40), 0x80008000u) << "OVMF counts on it";
     EXPECT_EQ(b.in8(0x1F7), 0x50);
     b.config_write(1, 1, 0x40, 0x0000, 2);
     EXPECT_EQ(b.in8(0x1F7), 0xFF);
