@@ -163,6 +163,7 @@ CASES = {
     "network-ne2k-pci": network("ne2k_pci", "ne2k-pci"),
     "network-ne2k-isa": network("ne2k_isa,irq=5", "ne", "kernels/i386-686-net", "initrd/net-i386.gz",
                                 "io=0x300 irq=5"),
+    "network-virtio": network("virtio-net-pci", "virtio_net", "kernels/amd64-6.1-virtio", "initrd/virtio-amd64.gz"),
     "network-restricted": {
         "labels": ["daily"],
         "needs": {"kernel": NET_KERNEL, "initrd": NET_INITRD},
