@@ -107,7 +107,7 @@ const std::vector<OptionRow>& option_rows() {
     static const std::vector<OptionRow> rows = {
         {"m", "SIZE", "guest memory: MiB, or with K, M, G (256)", call<&P::memory>},
         {"smp", "N", "processors (1)", call<&P::smp>},
-        {"cpu", "MODEL", "processor model (max); -cpu help lists them", call<&P::cpu>},
+        {"cpu", "MODEL", "processor model (max); -cpu help lists them; MODEL,kvm=on: KVM's clock", call<&P::cpu>},
         {"M", "pc[,pcspk-audiodev=ID]", "machine: pc (i440FX + PIIX3); where its speaker plays",
          call<&P::machine>},
         {"machine", "pc", "the same as -M", call<&P::machine>},
@@ -253,13 +253,13 @@ Status Parser::cpu(const std::string& v) {
         names.push_back(m.name);
     }
     if (is_help(v)) return list(cpu_list());
-    if (v.find(',') != std::string::npos)
-        return Error{"single features cannot be switched; give a model only"};
-    if (!find_cpu_model(v)) {
-        const std::string_view near = closest(v, names);
+    const std::string model = v.substr(0, v.find(','));
+    if (!find_cpu_model(model)) {
+        const std::string_view near = closest(model, names);
         if (!near.empty()) return Error{fmt::format("there is no such model; did you mean {}?", near)};
         return Error{fmt::format("there is no such model; there are {}", known)};
     }
+    if (auto chosen = choose_cpu(v); !chosen) return chosen.error();
     config().cpu = v;
     return Ok{};
 }
