@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -132,6 +133,18 @@ Status HostFile::read_at(u64 offset, std::span<u8> out) {
         out = out.subspan(static_cast<size_t>(n));
     }
     return Ok{};
+}
+
+bool HostFile::read_cached(u64 offset, std::span<u8> out) {
+    while (!out.empty()) {
+        const iovec piece{out.data(), out.size()};
+        const ssize_t n = ::preadv2(fd_, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+        // The end of the file is left to read_at() as well.
+        if (n <= 0) return false;
+        offset += static_cast<u64>(n);
+        out = out.subspan(static_cast<size_t>(n));
+    }
+    return true;
 }
 
 Status HostFile::write_at(u64 offset, std::span<const u8> data) {

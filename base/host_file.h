@@ -29,6 +29,8 @@ class HostFile {
     const std::string& path() const { return path_; }
     // Bytes beyond the end read as zeroes.
     Status read_at(u64 offset, std::span<u8> out);
+    // What the host has in memory; false: not all of it, or it cannot tell, and `out` may hold anything.
+    bool read_cached(u64 offset, std::span<u8> out);
     Status write_at(u64 offset, std::span<const u8> data);
     // Returns when the content has reached the storage. Once that has failed it fails for good: what the host
     // could not write it may have forgotten.

@@ -11,9 +11,11 @@ constexpr u64 kMostAhead = 1 * MiB;
 
 }  // namespace
 
-AsyncDisk::AsyncDisk(std::unique_ptr<BlockBackend> medium, bool never_busy)
+AsyncDisk::AsyncDisk(std::unique_ptr<BlockBackend> medium, bool never_busy,
+                     std::function<void()> request_ended)
     : medium_(std::move(medium)),
       never_busy_(never_busy),
+      request_ended_(std::move(request_ended)),
       size_(medium_->size()),
       read_only_(medium_->read_only()),
       can_discard_(medium_->can_discard()),
@@ -50,8 +52,12 @@ void AsyncDisk::work() {
             case Job::Kind::flush:
                 s = medium_->flush();
                 break;
+            case Job::Kind::request:
+                medium_->carry_out(*job.request);
+                break;
         }
         lock.lock();
+        const std::shared_ptr<DiskRequest> request = std::move(job.request);
         switch (job.kind) {
             case Job::Kind::read:
                 // What could not be read is tried again by who wants it.
@@ -67,16 +73,26 @@ void AsyncDisk::work() {
                 ahead_.reset();
                 if (!s && !failed_) failed_ = s.error();
                 break;
+            case Job::Kind::request:
+                if (request->kind != DiskRequest::Kind::read) ahead_.reset();
+                request->ended = true;
+                break;
         }
         jobs_.pop_front();
         for_machine_.notify_all();
+        if (request && request_ended_) {
+            lock.unlock();
+            request_ended_();
+            lock.lock();
+        }
     }
 }
 
 void AsyncDisk::give(Job job, Lock& lock) {
     for_machine_.wait(lock, [this] { return waiting_bytes_ <= kMostWaiting; });
     if (job.kind == Job::Kind::write) waiting_bytes_ += job.bytes;
-    if (job.kind == Job::Kind::write || job.kind == Job::Kind::discard) ++changes_;
+    if (job.kind == Job::Kind::write || job.kind == Job::Kind::discard || job.kind == Job::Kind::request)
+        ++changes_;
     if (job.kind != Job::Kind::read) flushed_.reset();
     job.changes = changes_;
     jobs_.push_back(std::move(job));
@@ -136,6 +152,28 @@ Status AsyncDisk::flush() {
     if (result && failed_) result = *failed_;
     failed_.reset();
     return result;
+}
+
+void AsyncDisk::start(const std::shared_ptr<DiskRequest>& request) {
+    Lock lock(mutex_);
+    give({.kind = Job::Kind::request, .data = {}, .request = request}, lock);
+}
+
+bool AsyncDisk::ended(const DiskRequest& request) {
+    if (!never_busy_ || request.ended) return request.ended;
+    Lock lock(mutex_);
+    for_machine_.wait(lock, [&] { return request.ended.load(); });
+    return true;
+}
+
+bool AsyncDisk::read_at_once(u64 offset, std::span<u8> out) {
+    if (never_busy_) return false;
+    {
+        const Lock lock(mutex_);
+        if (!jobs_.empty()) return false;
+    }
+    // As in read(): the worker has nothing to do.
+    return medium_->read_at_once(offset, out);
 }
 
 bool AsyncDisk::busy() const {

@@ -19,6 +19,8 @@ class ImageFile {
     virtual u64 size() const = 0;  // bytes; grows with writes beyond it
     // Bytes beyond the end read as zeroes.
     virtual Status read(u64 offset, std::span<u8> out) = 0;
+    // See BlockBackend::read_at_once().
+    virtual bool read_at_once(u64 /*offset*/, std::span<u8> /*out*/) { return false; }
     virtual Status write(u64 offset, std::span<const u8> data) = 0;
     // Gives the range's space back if the host can; it reads as zeroes then, else as it did.
     virtual void discard(u64 offset, u64 bytes) = 0;
@@ -41,6 +43,7 @@ class HostImageFile final : public ImageFile {
     bool read_only() const override { return access_ == HostFile::Access::read_only; }
     u64 size() const override { return file_.size(); }
     Status read(u64 offset, std::span<u8> out) override { return file_.read_at(offset, out); }
+    bool read_at_once(u64 offset, std::span<u8> out) override { return file_.read_cached(offset, out); }
     Status write(u64 offset, std::span<const u8> data) override;
     void discard(u64 offset, u64 bytes) override;
     Status flush() override { return read_only() ? Status(Ok{}) : file_.sync(); }

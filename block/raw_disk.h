@@ -27,6 +27,7 @@ class RawDisk final : public DiskImage {
     u64 size() const override { return size_; }
     bool read_only() const override { return file_->read_only(); }
     Status read(u64 offset, std::span<u8> out) override { return file_->read(offset, out); }
+    bool read_at_once(u64 offset, std::span<u8> out) override { return file_->read_at_once(offset, out); }
     Status write(u64 offset, std::span<const u8> data) override;
     Status flush() override { return file_->flush(); }
     Status discard(u64 offset, u64 bytes) override { return file_->discard(offset, bytes), Ok{}; }

@@ -1,7 +1,5 @@
 #include "cpu/cpu.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "cpu/apic/local_apic.h"
@@ -15,8 +13,11 @@
 namespace mynah {
 
 struct Cpu::Impl {
-    Impl(const CpuModel& model_, PhysicalMap& memory, CpuHost& host, Log& log)
-        : model(model_), mmu(memory), core(model, mmu, memory, host, log), interpreter(core, memory) {
+    Impl(CpuModel model_, PhysicalMap& memory, CpuHost& host, Log& log)
+        : model(std::move(model_)),
+          mmu(memory),
+          core(model, mmu, memory, host, log),
+          interpreter(core, memory) {
         if (!model.has(Feature::apic)) return;
         apic = std::make_unique<LocalApic>(model, u8{0}, core.state.msr.apic_base, host, memory);
         core.apic = apic.get();
@@ -30,7 +31,7 @@ struct Cpu::Impl {
                        .sipi = {}});
     }
 
-    const CpuModel& model;
+    const CpuModel model;
     Mmu mmu;
     Core core;
     Interpreter interpreter;
@@ -46,14 +47,9 @@ Cpu::~Cpu() = default;
 
 Result<std::unique_ptr<Cpu>> Cpu::create(std::string_view name, PhysicalMap& memory, CpuHost& host, Log& log,
                                          const AcceleratorFactory& accelerator, u32 heat) {
-    const CpuModel* model = find_cpu_model(name);
-    if (model == nullptr) {
-        std::string list;
-        for (const std::string_view n : model_names())
-            list += fmt::format("{}{}", list.empty() ? "" : ", ", n);
-        return Error{fmt::format("unknown CPU model '{}'; there are {}", name, list)};
-    }
-    std::unique_ptr<Cpu> cpu(new Cpu(std::make_unique<Impl>(*model, memory, host, log)));
+    auto model = choose_cpu(name);
+    if (!model) return model.error();
+    std::unique_ptr<Cpu> cpu(new Cpu(std::make_unique<Impl>(std::move(*model), memory, host, log)));
     Impl& impl = *cpu->impl_;
     if (accelerator) impl.accelerator = accelerator(impl.core, memory);
     impl.interpreter.accelerate(impl.accelerator.get(), heat);

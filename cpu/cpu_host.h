@@ -17,6 +17,8 @@ class CpuHost {
 
     // Virtual time, exact to the current instruction.
     virtual Nanoseconds now() = 0;
+    // The wall clock, in seconds since 1970, when now() was 0.
+    virtual u64 wall_clock() { return 0; }
     // The local APIC's timer: one deadline, replaced by the next call. Cpu::apic_timer_expired() answers it.
     virtual void arm_apic_timer(Nanoseconds deadline) = 0;
     virtual void cancel_apic_timer() = 0;

@@ -10,7 +10,7 @@ void X87State::visit(Archive& ar) {
 void MsrState::visit(Archive& ar) {
     ar.all(apic_base, sysenter_cs, sysenter_esp, sysenter_eip, star, lstar, cstar, sfmask, kernel_gs_base,
            pat, tsc_aux, tsc_offset, tsc_adjust, misc_enable, debugctl, mtrr_def_type, mtrr_variable,
-           mtrr_fixed, spec_ctrl, bios_sign_id, xss);
+           mtrr_fixed, spec_ctrl, bios_sign_id, xss, kvm_clock, kvm_wall_clock);
 }
 
 void CpuState::visit(Archive& ar) {

@@ -106,6 +106,7 @@ struct MsrState {
     u64 spec_ctrl = 0;
     u64 bios_sign_id = 0;
     u64 xss = 0;
+    u64 kvm_clock = 0, kvm_wall_clock = 0;  // where KVM's structures are in memory; bit 0 of the first: on
     void visit(Archive& ar);
 };
 

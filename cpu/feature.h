@@ -93,6 +93,7 @@ enum class Feature : u8 {
     hypervisor,
     fdp_excptn_only,
     fcs_fds_deprecated,
+    kvm_clock,  // KVM's leaves and MSRs
     count,
 };
 static_assert(static_cast<unsigned>(Feature::sha) < 64 && static_cast<unsigned>(Feature::count) <= 128);

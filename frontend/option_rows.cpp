@@ -20,7 +20,8 @@ const std::vector<OptionRow>& option_rows() {
     static const std::vector<OptionRow> rows = {
         {"m", "SIZE", "guest memory: MiB, or with K, M, G (256)", call<&P::memory>},
         {"smp", "N", "processors (1)", call<&P::smp>},
-        {"cpu", "MODEL", "processor model (max); -cpu help lists them", call<&P::cpu>},
+        {"cpu", "MODEL", "processor model (max); -cpu help lists them; MODEL,kvm=on: KVM's clock",
+         call<&P::cpu>},
         {"M", "pc[,pcspk-audiodev=ID]", "machine: pc (i440FX + PIIX3); where its speaker plays",
          call<&P::machine>},
         {"machine", "pc", "the same as -M", call<&P::machine>},

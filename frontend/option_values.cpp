@@ -51,13 +51,13 @@ Status OptionParser::cpu(const std::string& v) {
         names.push_back(m.name);
     }
     if (is_help(v)) return list(cpu_list());
-    if (v.find(',') != std::string::npos)
-        return Error{"single features cannot be switched; give a model only"};
-    if (!find_cpu_model(v)) {
-        const std::string_view near = closest(v, names);
+    const std::string model = v.substr(0, v.find(','));
+    if (!find_cpu_model(model)) {
+        const std::string_view near = closest(model, names);
         if (!near.empty()) return Error{fmt::format("there is no such model; did you mean {}?", near)};
         return Error{fmt::format("there is no such model; there are {}", known)};
     }
+    if (auto chosen = choose_cpu(v); !chosen) return chosen.error();
     config().cpu = v;
     return Ok{};
 }

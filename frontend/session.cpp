@@ -74,6 +74,7 @@ Result<std::unique_ptr<Session>> Session::create(const MachineConfig& config, Se
                      .debugcon = s->hub_->debugcon(),
                      .networks = s->networks_->networks(),
                      .random = random_number(),
+                     .wake = [s] { s->wake_.raise(); },
                      .virtio_consoles = s->hub_->virtio_consoles()};
     for (const auto& [id, backend] : s->audio_) host.audio[id] = backend.get();
     auto machine = Machine::create(config, std::move(host), s->log_);
@@ -115,12 +116,14 @@ void Session::idle(Nanoseconds time) {
     std::vector<HostPoll> polls;
     hub_->add_inputs(polls);
     networks_->add_waits(polls, wait);
+    polls.push_back({.fd = wake_.fd()});
     if (peer_ != nullptr) {
         wait = std::min(wait, peer_->patience());
         polls.push_back({.fd = peer_->wake_fd()});
     }
     const u64 begin = monotonic_nanoseconds();
     (void)host_wait(polls, wait);
+    wake_.clear();
     next_poll_ = 0;
     // Under the deterministic clock sleeping moves no guest time: when all of it has been slept through and
     // nothing came, the next slice skips ahead.

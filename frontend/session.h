@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/host_wake.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "frontend/audio_backends.h"
@@ -47,6 +48,7 @@ class Session {
     std::unique_ptr<CharHub> hub_;
     std::unique_ptr<NetworkHub> networks_;
     AudioBackends audio_;
+    HostWake wake_;  // by the machine's own threads
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Monitor> monitor_;
     std::unique_ptr<MonitorConsole> console_;

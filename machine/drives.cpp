@@ -71,6 +71,7 @@ Result<std::unique_ptr<BlockBackend>> open_medium(const DriveConfig& c, OverlayD
 
 Drives::Drives(Wiring wiring)
     : realtime_(wiring.realtime),
+      wake_(wiring.wake),
       ide_(wiring.log, wiring.irq14, wiring.irq15),
       floppy_(wiring.queue, wiring.dma.channel(2), wiring.irq6) {}
 
@@ -169,6 +170,12 @@ std::vector<Drives::VirtioDisk> Drives::virtio_disks() {
     return disks;
 }
 
+void Drives::look_at_media() {
+    for (const auto& d : drives_) {
+        if (d->virtio) d->virtio->look_at_medium();
+    }
+}
+
 bool Drives::has_floppy() const {
     return floppy_types() != std::array<u8, 2>{};
 }
@@ -252,9 +259,11 @@ Status Drives::unlock(Drive& drive, bool force) {
 
 std::unique_ptr<BlockBackend> Drives::wrap(Drive& drive, std::unique_ptr<BlockBackend> medium) {
     drive.async = nullptr;
-    // The floppy controller asks for what it wants when it wants it, and so do virtio disks.
-    if (drive.config.interface == DriveInterface::ide) {
-        auto async = std::make_unique<AsyncDisk>(std::move(medium), !realtime_);
+    // The floppy controller asks for what it wants when it wants it.
+    if (drive.config.interface != DriveInterface::floppy) {
+        auto async = std::make_unique<AsyncDisk>(
+            std::move(medium), !realtime_,
+            drive.config.interface == DriveInterface::virtio ? wake_ : std::function<void()>{});
         drive.async = async.get();
         medium = std::move(async);
     }

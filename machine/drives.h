@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,7 +30,8 @@ class Drives {
         Log& log;
         IsaDma& dma;
         IrqLine irq6, irq14, irq15;
-        bool realtime;  // a slow host may show in when a drive is done
+        bool realtime;               // a slow host may show in when a drive is done
+        std::function<void()> wake;  // from any thread: look_at_media() may have something to do
     };
     // Error: an image that cannot be opened, two drives in one place, a place that does not exist.
     static Result<std::unique_ptr<Drives>> create(const std::vector<DriveConfig>& configs, Wiring wiring);
@@ -45,6 +47,8 @@ class Drives {
     std::vector<VirtioDisk> virtio_disks();
     Status map_floppy(IoBus& io);
     bool has_floppy() const;
+    // Takes what drives that work on their own are done with; under the host's clock.
+    void look_at_media();
     // For CMOS.
     std::array<u8, 2> floppy_types() const;
     std::array<DiskGeometry, 2> primary_geometries() const;
@@ -88,6 +92,7 @@ class Drives {
     void take_out(Drive& drive);
 
     const bool realtime_;  // as Wiring has it
+    const std::function<void()> wake_;
     u64 accesses_ = 0;
     PiixIde ide_;
     FloppyController floppy_;

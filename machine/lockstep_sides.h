@@ -27,6 +27,9 @@ class Lockstep::First final : public CpuHost {
     Nanoseconds now() override {
         return ask({.kind = Asked::Kind::now}, [&] { return machine_.now(); });
     }
+    u64 wall_clock() override {
+        return ask({.kind = Asked::Kind::wall_clock}, [&] { return machine_.wall_clock(); });
+    }
     void arm_apic_timer(Nanoseconds deadline) override {
         tell({.kind = Asked::Kind::arm_timer, .value = deadline}, [&] { machine_.arm_apic_timer(deadline); });
     }
@@ -84,6 +87,7 @@ class Lockstep::Second final : public CpuHost {
         return static_cast<u8>(player_.ask({.kind = Asked::Kind::acknowledge}));
     }
     Nanoseconds now() override { return player_.ask({.kind = Asked::Kind::now}); }
+    u64 wall_clock() override { return player_.ask({.kind = Asked::Kind::wall_clock}); }
     void arm_apic_timer(Nanoseconds deadline) override {
         player_.ask({.kind = Asked::Kind::arm_timer, .value = deadline});
     }

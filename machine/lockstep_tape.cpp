@@ -21,6 +21,8 @@ std::string Asked::describe() const {
                 return "interrupt acknowledge";
             case Kind::now:
                 return "look at the time";
+            case Kind::wall_clock:
+                return "look at the wall clock";
             case Kind::arm_timer:
                 return fmt::format("APIC timer set for {} ns", value);
             case Kind::cancel_timer:

@@ -20,6 +20,7 @@ struct Asked {
         memory_write,
         acknowledge,
         now,
+        wall_clock,
         arm_timer,
         cancel_timer,
         end_of_interrupt,

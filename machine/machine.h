@@ -31,6 +31,9 @@ struct MachineHost {
     std::vector<NetBackend*> networks{};  // by MachineConfig::nics; null: no cable
     u64 random = 0;                       // under --clock realtime the guest's random numbers start from it
     AcceleratorFactory accelerator{};     // tests: instead of what -accel says
+    // Called from any thread when a sleeping machine should run a slice; whoever sleeps between slices needs
+    // it.
+    std::function<void()> wake{};
     std::vector<CharBackend*> virtio_consoles{};   // as many as the configuration has; null: nothing attached
     std::map<std::string, AudioBackend*> audio{};  // by id; those that are not there play to nobody
 };

@@ -32,6 +32,19 @@ class MeteredDisk final : public BlockBackend {
     bool busy() const override { return medium_->busy(); }
     Status settle() override { return medium_->settle(); }
 
+    void start(const std::shared_ptr<DiskRequest>& request) override {
+        if (request->kind != DiskRequest::Kind::flush) ++accesses_;
+        medium_->start(request);
+    }
+    bool ended(const DiskRequest& request) override { return medium_->ended(request); }
+    bool waits() const override { return medium_->waits(); }
+    void wait_for_started() override { medium_->wait_for_started(); }
+    bool read_at_once(u64 offset, std::span<u8> out) override {
+        if (!medium_->read_at_once(offset, out)) return false;
+        ++accesses_;
+        return true;
+    }
+
   private:
     std::unique_ptr<BlockBackend> medium_;
     u64& accesses_;

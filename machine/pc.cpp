@@ -133,7 +133,7 @@ Status Pc::make_devices() {
         uarts_.push_back(std::make_unique<Uart>(fmt::format("uart{}", i), queue_, backend, irq));
     }
     auto drives = Drives::create(config_.drives, {queue_, log_, dma_, irqs_.line(6), irqs_.line(14),
-                                                  irqs_.line(15), realtime_ != nullptr});
+                                                  irqs_.line(15), realtime_ != nullptr, host_.wake});
     if (!drives) return drives.error();
     drives_ = std::move(*drives);
     if (config_.vga) {

@@ -70,6 +70,7 @@ class Pc final : public CpuHost, private ApicBus {
     void port_write(u16 port, u32 value, unsigned width) override { io_.write(port, value, width); }
     u8 interrupt_acknowledge() override { return pic_.acknowledge(); }
     Nanoseconds now() override { return time_->now(); }
+    u64 wall_clock() override { return static_cast<u64>(config_.rtc_seconds); }
     void arm_apic_timer(Nanoseconds deadline) override { apic_timer_.arm(deadline); }
     void cancel_apic_timer() override { apic_timer_.cancel(); }
     void broadcast_eoi(u8 vector) override { io_apic_.end_of_interrupt(vector); }

@@ -43,6 +43,7 @@ Nanoseconds Pc::run(u64 stop_at, bool may_skip_idle) {
         }
         power_on();
     }
+    if (realtime_) drives_->look_at_media();
     queue_.run_due();
     pass_sound_on();
     if (state_ != RunState::running || reset_requested_) return 0;

@@ -1,5 +1,7 @@
 #include "cpu/system/cpu_model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace mynah {
@@ -114,6 +116,32 @@ constexpr std::array kModels{
 
 std::span<const CpuModel> cpu_models() {
     return kModels;
+}
+
+Result<CpuModel> choose_cpu(std::string_view text) {
+    const size_t comma = text.find(',');
+    const std::string_view name = text.substr(0, comma);
+    const CpuModel* found = find_cpu_model(name);
+    if (found == nullptr) {
+        std::string list;
+        for (const CpuModel& m : kModels) list += fmt::format("{}{}", list.empty() ? "" : ", ", m.name);
+        return Error{fmt::format("unknown CPU model '{}'; there are {}", name, list)};
+    }
+    CpuModel model = *found;
+    bool kvm = false;
+    for (size_t at = comma; at != text.npos;) {
+        const size_t end = text.find(',', at + 1);
+        const std::string_view word = text.substr(at + 1, end - at - 1);
+        at = end;
+        if (word != "kvm=on" && word != "kvm=off")
+            return Error{"single features cannot be switched but kvm=on, kvm=off; give a model only"};
+        kvm = word == "kvm=on";
+    }
+    if (!kvm) return model;
+    if (!model.has(F::tsc) || !model.has(F::msr))
+        return Error{fmt::format("kvm=on needs a time-stamp counter, which {} has not", name)};
+    model.features.add(F::kvm_clock).add(F::hypervisor);
+    return model;
 }
 
 const CpuModel* find_cpu_model(std::string_view name) {

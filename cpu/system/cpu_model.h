@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/result.h"
 #include "cpu/feature.h"
 
 namespace mynah {
@@ -31,6 +32,10 @@ struct CpuModel {
 std::span<const CpuModel> cpu_models();
 // Null: unknown name.
 const CpuModel* find_cpu_model(std::string_view name);
+
+// What -cpu takes: MODEL or MODEL,kvm=on|off. Error: no such model or word, or a model that is too old for
+// it.
+Result<CpuModel> choose_cpu(std::string_view text);
 
 // The rates a guest can see: fixed, so that runs repeat.
 inline constexpr u64 kTscHz = 1'000'000'000;    // time-stamp counter

@@ -219,6 +219,11 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     const CpuModel& m = core.model;
     if (leaf >= 0x80000000 && leaf <= m.max_extended_leaf) return extended(core, leaf);
     if (leaf >> 16 == 0x4000 && m.has(Feature::hypervisor)) {
+        // KVM's name comes with its clock, under both pairs of MSRs (bits 0 and 3), stable (bit 24).
+        if (m.has(Feature::kvm_clock)) {
+            if (leaf == 0x40000000) return {0x40000001, four("KVMK"), four("VMKV"), four("M\0\0")};
+            return leaf == 0x40000001 ? CpuidResult{1 | 1 << 3 | 1 << 24} : CpuidResult{};
+        }
         // A signature of our own: guests must not take us for a hypervisor whose interfaces we lack.
         return leaf == 0x40000000 ? CpuidResult{0x40000000, four("Myna"), four("hEmu"), four("lato")}
                                   : CpuidResult{};

@@ -4,6 +4,7 @@
 #include "cpu/apic/local_apic.h"
 #include "cpu/system/cpu_model.h"
 #include "cpu/system/descriptor.h"
+#include "cpu/system/kvm_clock.h"
 
 namespace mynah {
 
@@ -12,6 +13,8 @@ namespace {
 // SDM vol. 4 ch. 2 names, without their IA32_ prefix.
 enum Msr : u32 {
     TIME_STAMP_COUNTER = 0x10,
+    KVM_WALL_CLOCK_OLD = 0x11,
+    KVM_SYSTEM_TIME_OLD = 0x12,
     PLATFORM_ID = 0x17,
     APIC_BASE = 0x1B,
     EBL_CR_POWERON = 0x2A,
@@ -53,6 +56,8 @@ enum Msr : u32 {
     MTRR_DEF_TYPE = 0x2FF,
     TSC_DEADLINE = 0x6E0,
     XSS = 0xDA0,
+    KVM_WALL_CLOCK = 0x4B564D00,
+    KVM_SYSTEM_TIME = 0x4B564D01,
     EFER = 0xC0000080,
     STAR = 0xC0000081,
     LSTAR = 0xC0000082,
@@ -189,6 +194,12 @@ Answer read_known(Core& core, u32 index, u64& v) {
             return when(Feature::lm, msr.kernel_gs_base);
         case TSC_AUX:
             return when(Feature::rdtscp, msr.tsc_aux);
+        case KVM_SYSTEM_TIME_OLD:
+        case KVM_SYSTEM_TIME:
+            return when(Feature::kvm_clock, msr.kvm_clock);
+        case KVM_WALL_CLOCK_OLD:
+        case KVM_WALL_CLOCK:
+            return when(Feature::kvm_clock, msr.kvm_wall_clock);
         case AMD_SYSCFG:
         case AMD_HWCR:
         case AMD_INT_PENDING:
@@ -260,6 +271,7 @@ Answer write_known(Core& core, u32 index, u64 v) {
             const u64 delta = v - msr.tsc_adjust;
             msr.tsc_adjust = v;
             msr.tsc_offset += delta;
+            update_kvm_clock(core);
             if (core.apic) core.apic->tsc_changed(read_tsc(core));
             return Answer::done;
         }
@@ -339,6 +351,18 @@ Answer write_known(Core& core, u32 index, u64 v) {
             return store(lm, msr.kernel_gs_base, canonical(v));
         case TSC_AUX:
             return store(m.has(Feature::rdtscp), msr.tsc_aux, v >> 32 == 0);
+        case KVM_SYSTEM_TIME_OLD:
+        case KVM_SYSTEM_TIME: {
+            const Answer a = store(m.has(Feature::kvm_clock), msr.kvm_clock);
+            if (a == Answer::done) update_kvm_clock(core);
+            return a;
+        }
+        case KVM_WALL_CLOCK_OLD:
+        case KVM_WALL_CLOCK: {
+            const Answer a = store(m.has(Feature::kvm_clock), msr.kvm_wall_clock);
+            if (a == Answer::done) write_kvm_wall_clock(core, v);
+            return a;
+        }
         case AMD_SYSCFG:
         case AMD_HWCR:
         case AMD_INT_PENDING:
@@ -398,6 +422,7 @@ void write_tsc(Core& core, u64 value) {
     const u64 delta = value - read_tsc(core);
     msr.tsc_offset += delta;
     msr.tsc_adjust += delta;  // SDM vol. 3B 19.17.3
+    update_kvm_clock(core);
     if (core.apic) core.apic->tsc_changed(value);
 }
 

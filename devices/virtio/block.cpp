@@ -1,6 +1,7 @@
 #include "devices/virtio/block.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mynah {
 
@@ -33,6 +34,13 @@ constexpr u64 kBuffer = 256 * KiB;
 // Data of one event; the next follows at once, but the machine looks at the host in between.
 constexpr u64 kBytesAnEvent = 4 * MiB;
 constexpr u64 kBytesLong = 256 * KiB;
+// More is not started while so much is.
+constexpr u64 kMostStarted = 16 * MiB;
+// Kept for the next requests.
+constexpr size_t kSpareRequests = 8;
+constexpr u64 kSpareBytes = 1 * MiB;
+// Where the medium waits, requests end so much later than the first of them began.
+constexpr Nanoseconds kLatency = 20'000;
 
 }  // namespace
 
@@ -40,7 +48,11 @@ VirtioBlock::VirtioBlock(std::string name, EventQueue& events, BlockBackend& med
     : VirtioPci(std::move(name), {kType, kClass}, events, {kQueueSize}, kConfigBytes),
       medium_(medium),
       serial_(std::move(serial)),
-      sectors_(medium.size() / kSectorSize) {
+      sectors_(medium.size() / kSectorSize),
+      finish_(events, [this] {
+          due_ = true;
+          schedule(0);
+      }) {
     MYNAH_CHECK(sectors_ > 0 && serial_.size() <= kIdBytes);
     for (const unsigned f : {kSizeMax, kSegmentsMax, kGeometry, kBlockSize, kFlush, kTopology, kConfigWce})
         offer(f);
@@ -60,12 +72,17 @@ VirtioBlock::VirtioBlock(std::string name, EventQueue& events, BlockBackend& med
 
 void VirtioBlock::reset_device() {
     put_config(kWritebackAt, u8{1});
+    // What the medium works on goes on, and nobody learns of it.
+    started_.clear();
+    started_bytes_ = 0;
+    finish_.cancel();
+    due_ = false;
 }
 
 void VirtioBlock::config_structure_written(u32 offset, u64 value, unsigned width) {
     if (offset != kWritebackAt || width != 1 || !negotiated(kConfigWce)) return;
     put_config(kWritebackAt, static_cast<u8>(value & 1));
-    if (!(value & 1)) (void)flush();
+    if (!(value & 1) && !medium_.read_only()) (void)medium_.flush();
 }
 
 bool VirtioBlock::writes_through() const {
@@ -74,51 +91,95 @@ bool VirtioBlock::writes_through() const {
     return !negotiated(kFlush);
 }
 
+void VirtioBlock::visit_device(Archive& ar) {
+    if (!started_.empty()) medium_.wait_for_started();
+    if (ar.loading()) started_.clear();
+    ar.all(due_, finish_);
+    u32 count = static_cast<u32>(started_.size());
+    ar(count);
+    if (count > kQueueSize) return ar.fail("more requests than there can be");
+    for (u32 i = 0; i < count && ar.ok(); ++i) {
+        Started s;
+        if (!ar.loading()) {
+            s = started_[i];
+            if (s.changes && s.request) s.status = s.request->result ? kOk : kIoError;
+        }
+        ar.all(s.chain.head, s.sector, s.changes, s.status);
+        if (!ar.loading()) continue;
+        if (s.status > kUnsupported || !follow(0, s.chain.head, s.chain) || s.chain.writable_bytes == 0)
+            return ar.fail("request out of range");
+        started_.push_back(std::move(s));
+    }
+    if (ar.loading()) started_bytes_ = 0;
+}
+
+// --- requests ---
+
+void VirtioBlock::look_at_medium() {
+    if (started_.empty() || medium_.waits() || !live()) return;
+    const Started& first = started_.front();
+    if (!first.request || medium_.ended(*first.request)) schedule(0);
+}
+
 void VirtioBlock::work(unsigned queue) {
+    moved_ = 0;
+    finish();
     VirtioChain chain;
-    u64 moved = 0;
     while (pop(queue, chain)) {
         if (chain.readable_bytes < kHeader || chain.writable_bytes == 0)
             return fail("a request without header or status");
-        VirtioMemory ram = memory();
-        VirtioCursor in(ram, chain.readable), out(ram, chain.writable);
-        const u8 status = execute(chain, in, out);
-        // The status is the last byte, wherever the data ended.
-        out.skip(out.left() - 1);
-        out.write(std::span(&status, 1));
-        push(queue, chain, static_cast<u32>(std::min<u64>(chain.writable_bytes, ~u32{0})));
-        moved += chain.readable_bytes + chain.writable_bytes;
-        if (moved >= kBytesAnEvent) {
+        u8 status = kOk;
+        const Taken taken = take(chain, status);
+        if (taken == Taken::not_yet) {
+            unpop(queue);
+            break;
+        }
+        if (taken == Taken::answered) answer(chain, status);
+        moved_ += chain.readable_bytes + chain.writable_bytes;
+        if (moved_ >= kBytesAnEvent) {
             schedule(queue);
             break;
         }
     }
-    if (moved >= kBytesLong) events().took_long();
+    if (moved_ >= kBytesLong) events().took_long();
 }
 
-u8 VirtioBlock::execute(const VirtioChain& chain, VirtioCursor& in, VirtioCursor& out) {
+void VirtioBlock::answer(const VirtioChain& chain, u8 status) {
+    VirtioMemory ram = memory();
+    VirtioCursor out(ram, chain.writable);
+    // The status is the last byte, wherever the data ended.
+    out.skip(out.left() - 1);
+    out.write(std::span(&status, 1));
+    push(0, chain, static_cast<u32>(std::min<u64>(chain.writable_bytes, ~u32{0})));
+}
+
+VirtioBlock::Taken VirtioBlock::take(const VirtioChain& chain, u8& status) {
+    VirtioMemory ram = memory();
+    VirtioCursor in(ram, chain.readable);
     u8 header[kHeader];
     in.read(header);
-    const u32 type = load_le<u32>(header);
     const u64 sector = load_le<u64>(header + 8);
-    const u64 bytes = chain.writable_bytes - 1;
-    switch (type) {
+    switch (load_le<u32>(header)) {
         case kIn:
-            return read_disk(sector, out, bytes);
+            return take_read(chain, sector, status);
         case kOut:
-            return write_disk(sector, in);
+            return take_write(chain, in, sector, status);
         case kFlushRequest:
-            return flush();
+            if (medium_.read_only()) return Taken::answered;
+            if (must_wait(true)) return Taken::not_yet;
+            start(chain, 0, request(DiskRequest::Kind::flush, 0, 0));
+            return Taken::started;
         case kGetId: {
             std::string id = serial_;
-            id.resize(std::min<u64>(kIdBytes, bytes));
-            out.write({reinterpret_cast<const u8*>(id.data()), id.size()});
-            return kOk;
+            id.resize(std::min<u64>(kIdBytes, chain.writable_bytes - 1));
+            VirtioCursor(ram, chain.writable).write({reinterpret_cast<const u8*>(id.data()), id.size()});
+            return Taken::answered;
         }
         case kZeroRequest:
-            return write_zeroes(in);
+            return take_zeroes(chain, in, status);
         default:
-            return kUnsupported;
+            status = kUnsupported;
+            return Taken::answered;
     }
 }
 
@@ -126,71 +187,139 @@ bool VirtioBlock::in_range(u64 sector, u64 bytes) const {
     return bytes % kSectorSize == 0 && sector <= sectors_ && bytes / kSectorSize <= sectors_ - sector;
 }
 
-u8 VirtioBlock::read_disk(u64 sector, VirtioCursor& out, u64 bytes) {
-    if (bytes > kMostBytes || !in_range(sector, bytes)) return kIoError;
-    u64 at = sector * kSectorSize;
-    while (bytes != 0) {
-        const std::span<u8> place = out.in_place(bytes);
-        if (place.size() == bytes || place.size() >= kWorthInPlace) {
-            const bool read = medium_.read(at, place).ok();
-            // Also after an error: some of it may be there.
-            out.wrote_in_place(place.size());
-            if (!read) return kIoError;
-            at += place.size();
-            bytes -= place.size();
-            continue;
+bool VirtioBlock::must_wait(bool changes) const {
+    return !started_.empty() && (started_.front().changes != changes || started_bytes_ >= kMostStarted);
+}
+
+std::shared_ptr<DiskRequest> VirtioBlock::request(DiskRequest::Kind kind, u64 offset, u64 bytes) {
+    std::shared_ptr<DiskRequest> r;
+    if (spare_.empty()) {
+        r = std::make_shared<DiskRequest>();
+    } else {
+        r = std::move(spare_.back());
+        spare_.pop_back();
+    }
+    r->kind = kind;
+    r->then_flush = kind != DiskRequest::Kind::read && kind != DiskRequest::Kind::flush && writes_through();
+    r->offset = offset;
+    r->bytes = bytes;
+    r->result = Ok{};
+    r->ended = false;
+    const bool with_data = kind == DiskRequest::Kind::read || kind == DiskRequest::Kind::write;
+    if (with_data && r->data.size() < bytes) r->data.resize(bytes);
+    return r;
+}
+
+void VirtioBlock::start(const VirtioChain& chain, u64 sector, std::shared_ptr<DiskRequest> r) {
+    started_.push_back({.chain = chain,
+                        .sector = sector,
+                        .changes = r->kind != DiskRequest::Kind::read,
+                        .request = std::move(r)});
+    const Started& s = started_.back();
+    started_bytes_ += s.request->bytes;
+    medium_.start(s.request);
+    if (!medium_.waits()) return finish();
+    if (!finish_.armed()) finish_.arm_in(kLatency);
+}
+
+void VirtioBlock::finish() {
+    if (medium_.waits() && !std::exchange(due_, false)) return;
+    while (!started_.empty()) {
+        Started& s = started_.front();
+        if (s.request && !medium_.ended(*s.request)) return;
+        if (!s.changes) s.status = finish_read(s);
+        if (s.changes && s.request) s.status = s.request->result ? kOk : kIoError;
+        answer(s.chain, s.status);
+        if (s.request) {
+            started_bytes_ -= s.request->bytes;
+            if (spare_.size() < kSpareRequests && s.request->data.size() <= kSpareBytes)
+                spare_.push_back(std::move(s.request));
         }
-        buffer_.resize(kBuffer);
-        const std::span<u8> data = std::span(buffer_).first(std::min(bytes, kBuffer));
-        if (!medium_.read(at, data)) return kIoError;
-        out.write(data);
+        started_.pop_front();
+    }
+}
+
+// --- reading ---
+
+VirtioBlock::Taken VirtioBlock::take_read(const VirtioChain& chain, u64 sector, u8& status) {
+    const u64 bytes = chain.writable_bytes - 1;
+    if (bytes > kMostBytes || !in_range(sector, bytes)) {
+        status = kIoError;
+        return Taken::answered;
+    }
+    if (must_wait(false)) return Taken::not_yet;
+    if (read_at_once(chain, sector * kSectorSize, bytes)) return Taken::answered;
+    start(chain, sector, request(DiskRequest::Kind::read, sector * kSectorSize, bytes));
+    return Taken::started;
+}
+
+bool VirtioBlock::read_at_once(const VirtioChain& chain, u64 at, u64 bytes) {
+    VirtioMemory ram = memory();
+    VirtioCursor out(ram, chain.writable);
+    while (bytes != 0) {
+        std::span<u8> data = out.in_place(bytes);
+        const bool in_place = data.size() == bytes || data.size() >= kWorthInPlace;
+        if (!in_place) {
+            buffer_.resize(kBuffer);
+            data = std::span(buffer_).first(std::min(bytes, kBuffer));
+        }
+        const bool read = medium_.read_at_once(at, data);
+        // Also after a failure: some of it may be there.
+        if (in_place) out.wrote_in_place(data.size());
+        if (!read) return false;
+        if (!in_place) out.write(data);
         at += data.size();
         bytes -= data.size();
     }
+    return true;
+}
+
+u8 VirtioBlock::finish_read(Started& s) {
+    const u64 bytes = s.chain.writable_bytes - 1;
+    if (!s.request) {
+        if (bytes > kMostBytes || !in_range(s.sector, bytes)) return kIoError;
+        s.request = request(DiskRequest::Kind::read, s.sector * kSectorSize, bytes);
+        started_bytes_ += bytes;
+        s.request->result = medium_.read(s.request->offset, std::span(s.request->data).first(bytes));
+    }
+    if (!s.request->result) return kIoError;
+    VirtioMemory ram = memory();
+    VirtioCursor(ram, s.chain.writable).write(std::span(s.request->data).first(bytes));
+    moved_ += bytes;
     return kOk;
 }
 
-u8 VirtioBlock::write_disk(u64 sector, VirtioCursor& in) {
-    if (in.left() > kMostBytes || !in_range(sector, in.left()) || medium_.read_only()) return kIoError;
-    u64 at = sector * kSectorSize;
-    while (in.left() != 0) {
-        std::span<const u8> data = in.in_place(in.left());
-        if (data.size() == in.left() || data.size() >= kWorthInPlace) {
-            if (!medium_.write(at, data)) return kIoError;
-            in.skip(data.size());
-        } else {
-            buffer_.resize(kBuffer);
-            data = std::span(buffer_).first(in.read(buffer_));
-            if (!medium_.write(at, data)) return kIoError;
-        }
-        at += data.size();
+// --- writing ---
+
+VirtioBlock::Taken VirtioBlock::take_write(const VirtioChain& chain, VirtioCursor& in, u64 sector,
+                                           u8& status) {
+    const u64 bytes = in.left();
+    if (bytes > kMostBytes || !in_range(sector, bytes) || medium_.read_only()) {
+        status = kIoError;
+        return Taken::answered;
     }
-    return writes_through() ? flush() : kOk;
+    if (must_wait(true)) return Taken::not_yet;
+    auto r = request(DiskRequest::Kind::write, sector * kSectorSize, bytes);
+    in.read(std::span(r->data).first(bytes));
+    start(chain, sector, std::move(r));
+    return Taken::started;
 }
 
-u8 VirtioBlock::write_zeroes(VirtioCursor& in) {
-    if (!negotiated(kWriteZeroes)) return kUnsupported;
+VirtioBlock::Taken VirtioBlock::take_zeroes(const VirtioChain& chain, VirtioCursor& in, u8& status) {
     u8 segment[16];
-    if (in.left() != sizeof segment) return kUnsupported;
+    status = kUnsupported;
+    if (!negotiated(kWriteZeroes) || in.left() != sizeof segment) return Taken::answered;
     in.read(segment);
-    u64 at = load_le<u64>(segment) * kSectorSize;
+    const u64 sector = load_le<u64>(segment);
     const u32 count = load_le<u32>(segment + 8), flags = load_le<u32>(segment + 12);
     // Bit 0, "may unmap", is a hint; the rest is reserved.
-    if (flags & ~1u) return kUnsupported;
-    if (count > kMostZeroSectors || !in_range(load_le<u64>(segment), u64{count} * kSectorSize))
-        return kIoError;
-    buffer_.assign(kBuffer, 0);
-    for (u64 left = u64{count} * kSectorSize; left != 0;) {
-        const u64 n = std::min(left, kBuffer);
-        if (!medium_.write(at, std::span(buffer_).first(n))) return kIoError;
-        at += n;
-        left -= n;
-    }
-    return writes_through() ? flush() : kOk;
-}
-
-u8 VirtioBlock::flush() {
-    return medium_.read_only() || medium_.flush() ? kOk : kIoError;
+    if (flags & ~1u) return Taken::answered;
+    const u64 bytes = u64{count} * kSectorSize;
+    status = kIoError;
+    if (count > kMostZeroSectors || !in_range(sector, bytes)) return Taken::answered;
+    if (must_wait(true)) return Taken::not_yet;
+    start(chain, sector, request(DiskRequest::Kind::zero, sector * kSectorSize, bytes));
+    return Taken::started;
 }
 
 }  // namespace mynah

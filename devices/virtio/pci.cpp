@@ -228,6 +228,12 @@ bool VirtioPci::pop(unsigned queue, VirtioChain& chain) {
     return next == VirtioQueue::Next::chain;
 }
 
+bool VirtioPci::follow(unsigned queue, u16 head, VirtioChain& chain) {
+    if (bus() == nullptr) return false;
+    VirtioMemory ram = memory();
+    return queues_[queue].follow(ram, ring_features(), head, chain);
+}
+
 void VirtioPci::push(unsigned queue, const VirtioChain& chain, u32 written) {
     VirtioMemory ram = memory();
     queues_[queue].push(ram, chain.head, written);

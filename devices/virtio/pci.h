@@ -47,6 +47,8 @@ class VirtioPci : public PciFunction {
     bool live() const;
     VirtioMemory memory() { return VirtioMemory(bus()->memory()); }
     bool pop(unsigned queue, VirtioChain& chain);
+    // The buffer that was popped as `head` before a snapshot was made; false: it cannot be.
+    bool follow(unsigned queue, u16 head, VirtioChain& chain);
     void unpop(unsigned queue) { queues_[queue].unpop(); }
     void push(unsigned queue, const VirtioChain& chain, u32 written);
     // work() is called for the queue, soon.

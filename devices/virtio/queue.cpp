@@ -57,14 +57,17 @@ VirtioQueue::Next VirtioQueue::pop(VirtioMemory& memory, VirtioRingFeatures feat
     if (waiting == 0) return Next::none;
     if (waiting > size_) return Next::broken;
     const u16 head = memory.load<u16>(available_ + kRing + 2u * (next_available_ & (size_ - 1u)));
-    if (head >= size_) return Next::broken;
+    if (!follow(memory, features, head, chain)) return Next::broken;
+    ++next_available_;
+    return Next::chain;
+}
+
+bool VirtioQueue::follow(VirtioMemory& memory, VirtioRingFeatures features, u16 head, VirtioChain& chain) {
     chain.head = head;
     chain.readable.clear();
     chain.writable.clear();
     chain.readable_bytes = chain.writable_bytes = 0;
-    if (!follow(memory, descriptors_, size_, head, features.indirect, chain)) return Next::broken;
-    ++next_available_;
-    return Next::chain;
+    return head < size_ && follow(memory, descriptors_, size_, head, features.indirect, chain);
 }
 
 // A chain in one table. False: it has a loop, leaves the table, or is otherwise malformed (2.4.5).

@@ -41,6 +41,8 @@ class VirtioQueue {
     enum class Next : u8 { none, chain, broken };
     // The next buffer. `broken`: the driver wrote what cannot be, and chain is void.
     Next pop(VirtioMemory& memory, VirtioRingFeatures features, VirtioChain& chain);
+    // The buffer that begins with descriptor `head`; false: there is none.
+    bool follow(VirtioMemory& memory, VirtioRingFeatures features, u16 head, VirtioChain& chain);
     // Puts back the buffer that was popped last.
     void unpop() { --next_available_; }
     // Gives a buffer back, `written` bytes of its writable half filled. The driver sees it after publish().

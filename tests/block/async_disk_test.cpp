@@ -101,6 +101,60 @@ TEST(AsyncDisk, ErrorsAreReportedOnce) {
     EXPECT_FALSE(disk.read(0, back).ok());
 }
 
+TEST(AsyncDisk, RequestsRunInOrderAndEndOneByOne) {
+    GatedDisk::State state;
+    std::atomic<int> told = 0;
+    AsyncDisk disk(std::make_unique<GatedDisk>(state), false, [&] { ++told; });
+    const auto begin = [&](DiskRequest::Kind kind, u64 offset, u8 byte) {
+        auto r = std::make_shared<DiskRequest>();
+        r->kind = kind;
+        r->offset = offset;
+        r->bytes = 512;
+        r->data.assign(512, byte);
+        disk.start(r);
+        return r;
+    };
+    state.set_open(false);
+    const auto write = begin(DiskRequest::Kind::write, 512, 7);
+    const auto read = begin(DiskRequest::Kind::read, 512, 0);
+    const auto zero = begin(DiskRequest::Kind::zero, 512, 0);
+    EXPECT_FALSE(disk.ended(*write));
+    std::vector<u8> bytes(512, 1);
+    EXPECT_FALSE(disk.read_at_once(512, bytes)) << "not beside those";
+    state.set_open(true);
+    // Asking the old way waits for all of them.
+    ASSERT_TRUE(disk.read(512, bytes).ok());
+    EXPECT_EQ(bytes, std::vector<u8>(512));
+    EXPECT_TRUE(disk.ended(*write) && disk.ended(*read) && disk.ended(*zero));
+    EXPECT_EQ(read->data, std::vector<u8>(512, 7));
+    disk.wait_for_started();
+    state.failing = true;
+    const auto failed = begin(DiskRequest::Kind::write, 0, 1);
+    const auto flush = begin(DiskRequest::Kind::flush, 0, 0);
+    disk.wait_for_started();
+    EXPECT_FALSE(failed->result.ok());
+    EXPECT_TRUE(flush->result.ok());
+    EXPECT_TRUE(disk.settle().ok()) << "reported with the request";
+    EXPECT_GE(told, 3);
+}
+
+TEST(AsyncDisk, WaitsForARequestWhereTheHostsPaceMustNotShow) {
+    GatedDisk::State state;
+    AsyncDisk disk(std::make_unique<GatedDisk>(state), true);
+    EXPECT_TRUE(disk.waits());
+    auto r = std::make_shared<DiskRequest>();
+    r->bytes = 512;
+    r->data.resize(512, 1);
+    state.set_open(false);
+    disk.start(r);
+    std::vector<u8> bytes(512);
+    EXPECT_FALSE(disk.read_at_once(0, bytes));
+    std::thread opener([&] { state.set_open(true); });
+    EXPECT_TRUE(disk.ended(*r));
+    opener.join();
+    EXPECT_EQ(r->data, bytes);
+}
+
 TEST(AsyncDisk, RandomIoAgainstAModel) {
     GatedDisk::State state;
     std::vector<u8> model(64 * KiB);

@@ -25,7 +25,9 @@ class TimerHost final : public CpuHost {
     void set_ferr(bool) override {}
     bool ignne() override { return false; }
     u64 random() override { return 1; }
+    u64 wall_clock() override { return kWallClock; }
 
+    static constexpr u64 kWallClock = 1'800'000'000;
     Nanoseconds time = 1000;
     Nanoseconds deadline = 0;
     std::vector<u8> eois;
@@ -54,7 +56,8 @@ struct SystemTest : ::testing::Test {
     explicit SystemTest(std::string_view model = "max")
         : memory(std::move(PhysicalMap::create(16 * MiB)).value()),
           mmu(*memory),
-          core(*find_cpu_model(model), mmu, *memory, host, log),
+          chosen(std::move(choose_cpu(model)).value()),
+          core(chosen, mmu, *memory, host, log),
           apic(core.model, 0, core.state.msr.apic_base, host, *memory) {
         core.apic = &apic;
         descriptor(kCode0, 0, 0xFFFFFFFF, 0x9A, 0xC);
@@ -181,6 +184,7 @@ struct SystemTest : ::testing::Test {
     Log log;
     std::unique_ptr<PhysicalMap> memory;
     Mmu mmu;
+    CpuModel chosen;
     Core core;
     LocalApic apic;
 };

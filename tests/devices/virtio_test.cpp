@@ -368,6 +368,171 @@ TEST(VirtioBlock, NamesItselfAndFlushes) {
     EXPECT_EQ(b.request(13, 0, {{DiskBench::kData, 16}}), 1);
 }
 
+// Works beside the machine: when the test says so, or, where it waits, when somebody asks.
+class SlowDisk final : public BlockBackend {
+  public:
+    u64 size() const override { return disk.size(); }
+    bool read_only() const override { return false; }
+    Status read(u64 offset, std::span<u8> out) override { return disk.read(offset, out); }
+    Status write(u64 offset, std::span<const u8> data) override { return disk.write(offset, data); }
+    Status flush() override { return disk.flush(); }
+    void start(const std::shared_ptr<DiskRequest>& request) override { started.push_back(request); }
+    bool ended(const DiskRequest& request) override {
+        if (waiting) do_all();
+        return request.ended;
+    }
+    bool waits() const override { return waiting; }
+    void wait_for_started() override { do_all(); }
+    void do_all() {
+        for (const auto& r : started) {
+            carry_out(*r);
+            r->ended = true;
+        }
+        started.clear();
+    }
+
+    MemoryDisk disk{1000 * 512};
+    bool waiting = false;
+    std::vector<std::shared_ptr<DiskRequest>> started;
+};
+
+struct SlowBench : Bench {
+    static constexpr u64 kHeaders = 0x10000, kStatuses = 0x10800, kData = 0x20000;
+    SlowDisk medium;
+    VirtioBlock disk{"virtio-blk0", queue, medium, "SERIAL-7"};
+    VirtioDriver d{*this, disk};
+
+    explicit SlowBench(bool waiting) {
+        medium.waiting = waiting;
+        d.size = 16;
+        d.start(1);
+    }
+    // The n-th request, of a sector of its own: type 0 reads, 1 writes bytes of 0xC0 + n.
+    void offer(u16 n, u32 type) {
+        memory->write(kHeaders + 16 * n, type, 8);
+        memory->write(kHeaders + 16 * n + 8, n, 8);
+        memory->write(kStatuses + n, 0xEE, 1);
+        if (type == 1) d.put(data(n), std::vector<u8>(512, static_cast<u8>(0xC0 + n)));
+        d.offer(0, {{kHeaders + 16 * n, 16}, {data(n), 512, type == 0}, {kStatuses + n, 1, true}},
+                static_cast<u16>(3 * n));
+    }
+    static u64 data(u16 n) { return kData + 512 * n; }
+    u8 status(u16 n) { return static_cast<u8>(memory->read(kStatuses + n, 1)); }
+    void look() {
+        disk.look_at_medium();
+        run(1000);
+    }
+    void expect_read(u16 n) {
+        EXPECT_EQ(status(n), 0);
+        for (u64 i = 0; i < 512; ++i)
+            ASSERT_EQ(memory->read(data(n) + i, 1), MemoryDisk::pattern(512 * n + i)) << i;
+    }
+};
+
+TEST(VirtioBlock, RequestsEndWhenTheMediumIsDone) {
+    SlowBench b(false);
+    b.offer(0, 0);
+    b.offer(1, 0);
+    b.d.notify(0);
+    b.offer(2, 0);
+    b.d.notify(0);
+    b.look();
+    EXPECT_EQ(b.medium.started.size(), 3u) << "all at a time";
+    EXPECT_EQ(b.d.used(0), 0u);
+    EXPECT_EQ(b.d.isr(), 0);
+    b.medium.do_all();
+    b.look();
+    EXPECT_EQ(b.d.used(0), 3u);
+    EXPECT_EQ(b.d.isr(), 1);
+    for (const u16 n : {0, 1, 2}) b.expect_read(n);
+    b.look();
+    EXPECT_EQ(b.d.used(0), 0u);
+}
+
+TEST(VirtioBlock, ReadsAndChangesDoNotMix) {
+    SlowBench b(false);
+    b.offer(0, 1);
+    b.offer(1, 1);
+    b.offer(2, 0);
+    b.d.notify(0);
+    EXPECT_EQ(b.medium.started.size(), 2u);
+    b.medium.do_all();
+    b.look();
+    EXPECT_EQ(b.d.used(0), 2u);
+    EXPECT_EQ(b.medium.started.size(), 1u) << "the read, once nothing changes";
+    EXPECT_EQ(b.medium.disk.data[512], 0xC1);
+    b.medium.do_all();
+    b.look();
+    b.expect_read(2);
+    // A notification that comes in between is not lost.
+    b.offer(3, 0);
+    b.d.notify(0);
+    EXPECT_EQ(b.medium.started.size(), 1u);
+}
+
+TEST(VirtioBlock, EndsAtItsOwnTimeWhereTheMediumWaits) {
+    SlowBench b(true);
+    b.offer(0, 0);
+    b.d.notify(0);
+    // Done early or not: it does not show.
+    b.medium.do_all();
+    b.look();
+    EXPECT_EQ(b.d.used(0), 0u);
+    b.run(20'000);
+    EXPECT_EQ(b.d.used(0), 1u);
+    b.expect_read(0);
+    b.offer(1, 1);
+    b.d.notify(0);
+    EXPECT_NE(b.medium.disk.data[512], 0xC1);
+    b.run(20'000);
+    EXPECT_EQ(b.status(1), 0);
+    EXPECT_EQ(b.medium.disk.data[512], 0xC1);
+}
+
+TEST(VirtioBlock, ASnapshotHoldsRequestsThatWereStarted) {
+    for (const bool waiting : {false, true}) {
+        for (const bool change : {false, true}) {
+            SlowBench b(waiting);
+            b.medium.disk.failing = change;  // the result of a change is part of it
+            b.offer(1, change ? 1 : 0);
+            b.offer(2, change ? 1 : 0);
+            b.d.notify(0);
+            const std::vector<u8> saved = save(b.disk);
+            EXPECT_TRUE(b.medium.started.empty()) << "nothing may be under way";
+            b.medium.disk.failing = false;
+            b.disk.reset();
+            EXPECT_EQ(load(b.disk, saved), "");
+            EXPECT_EQ(save(b.disk), saved);
+            b.look();
+            b.run(20'000);
+            EXPECT_EQ(b.d.used(0), 2u);
+            for (const u16 n : {1, 2}) {
+                if (change)
+                    EXPECT_EQ(b.status(n), 1);
+                else
+                    b.expect_read(n);
+            }
+        }
+    }
+}
+
+TEST(VirtioBlock, AResetForgetsWhatIsUnderWay) {
+    SlowBench b(false);
+    b.offer(0, 0);
+    b.d.notify(0);
+    b.d.start(1);
+    b.medium.do_all();
+    b.look();
+    EXPECT_EQ(b.d.used(0), 0u);
+    EXPECT_EQ(b.status(0), 0xEE);
+    b.offer(1, 0);
+    b.d.notify(0);
+    b.medium.do_all();
+    b.look();
+    EXPECT_EQ(b.d.used(0), 1u);
+    b.expect_read(1);
+}
+
 TEST(VirtioRng, FillsBuffers) {
     Bench b;
     u64 n = 0x1111111111111111;

@@ -69,6 +69,8 @@ TEST(Options, AcceptsWhatAsksForWhatIsThere) {
     EXPECT_SAYS(bad({"-M", "q35"}), "use pc");
     EXPECT_SAYS(bad({"-smp", "2"}), "-smp 1");
     EXPECT_SAYS(bad({"-cpu", "max,+avx"}), "model only");
+    EXPECT_EQ(good({"-cpu", "qemu64,kvm=on"}).cpu, "qemu64,kvm=on");
+    EXPECT_SAYS(bad({"-cpu", "486,kvm=on"}), "time-stamp counter");
     EXPECT_SAYS(bad({"-cpu", "quemu64"}), "did you mean qemu64?");
 }
 
