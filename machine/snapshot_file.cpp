@@ -18,7 +18,7 @@ namespace {
 
 struct Header {
     std::array<char, 8> magic{'M', 'Y', 'N', 'A', 'H', 'V', 'M', '\x1A'};
-    u32 version = 2;
+    u32 version = 3;
     u32 reserved = 0;
     u64 size = 0;  // of the archive, uncompressed
     u64 hash = 0;
