@@ -13,11 +13,8 @@
 namespace mynah {
 
 struct Cpu::Impl {
-    Impl(CpuModel model_, PhysicalMap& memory, CpuHost& host, Log& log)
-        : model(std::move(model_)),
-          mmu(memory),
-          core(model, mmu, memory, host, log),
-          interpreter(core, memory) {
+    Impl(const CpuModel& model_, PhysicalMap& memory, CpuHost& host, Log& log)
+        : model(model_), mmu(memory), core(model, mmu, memory, host, log), interpreter(core, memory) {
         if (!model.has(Feature::apic)) return;
         apic = std::make_unique<LocalApic>(model, u8{0}, core.state.msr.apic_base, host, memory);
         core.apic = apic.get();
@@ -49,7 +46,7 @@ Result<std::unique_ptr<Cpu>> Cpu::create(std::string_view name, PhysicalMap& mem
                                          const AcceleratorFactory& accelerator, u32 heat) {
     auto model = choose_cpu(name);
     if (!model) return model.error();
-    std::unique_ptr<Cpu> cpu(new Cpu(std::make_unique<Impl>(std::move(*model), memory, host, log)));
+    std::unique_ptr<Cpu> cpu(new Cpu(std::make_unique<Impl>(*model, memory, host, log)));
     Impl& impl = *cpu->impl_;
     if (accelerator) impl.accelerator = accelerator(impl.core, memory);
     impl.interpreter.accelerate(impl.accelerator.get(), heat);

@@ -211,10 +211,8 @@ std::shared_ptr<DiskRequest> VirtioBlock::request(DiskRequest::Kind kind, u64 of
 }
 
 void VirtioBlock::start(const VirtioChain& chain, u64 sector, std::shared_ptr<DiskRequest> r) {
-    started_.push_back({.chain = chain,
-                        .sector = sector,
-                        .changes = r->kind != DiskRequest::Kind::read,
-                        .request = std::move(r)});
+    const bool changes = r->kind != DiskRequest::Kind::read;
+    started_.push_back({.chain = chain, .sector = sector, .changes = changes, .request = std::move(r)});
     const Started& s = started_.back();
     started_bytes_ += s.request->bytes;
     medium_.start(s.request);
