@@ -99,10 +99,12 @@ def ipxe(model, driver, cd=None):
         "labels": ["daily"],
         "needs": {"kernel": NET_KERNEL, "initrd": NET_INITRD, **({"cd": cd} if cd else {})},
         "web": {"vmlinuz": "{kernel}", "initrd.gz": "{initrd}",
-                "boot.ipxe": "#!ipxe\nkernel vmlinuz console=ttyS0 mynah.run=network\ninitrd initrd.gz\nboot\n"},
+                "boot.ipxe": "#!ipxe\nkernel vmlinuz console=ttyS0 mynah.run=network\ninitrd initrd.gz\nsleep 5\nboot\n"},
         "args": ["-m", "256", *start, "-display", "none", "-nodefaults", "-vga", "std", "-serial", "stdio",
                  "-nic", f"user,model={model}{rom},bootfile=http://10.0.2.2:@web@/boot.ipxe"],
         "steps": [
+            ("screen", r"initrd\.gz\.\.\. ok", 1200),
+            ("shot",),
             ("serial", f"network: {driver} has 10.0.2.15", 1200),
             ("serial", "# ", 60),
             ("type", "poweroff -f\n"),
