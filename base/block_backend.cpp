@@ -22,12 +22,14 @@ Status write_zeroes(BlockBackend& medium, u64 offset, u64 bytes) {
 }  // namespace
 
 void BlockBackend::carry_out(DiskRequest& r) {
+    r.result = Ok{};
     switch (r.kind) {
+        // Media are not asked for nothing.
         case DiskRequest::Kind::read:
-            r.result = read(r.offset, std::span(r.data).first(r.bytes));
+            if (r.bytes != 0) r.result = read(r.offset, std::span(r.data).first(r.bytes));
             return;
         case DiskRequest::Kind::write:
-            r.result = write(r.offset, std::span(r.data).first(r.bytes));
+            if (r.bytes != 0) r.result = write(r.offset, std::span(r.data).first(r.bytes));
             break;
         case DiskRequest::Kind::zero:
             r.result = write_zeroes(*this, r.offset, r.bytes);

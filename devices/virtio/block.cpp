@@ -278,7 +278,7 @@ u8 VirtioBlock::finish_read(Started& s) {
         if (bytes > kMostBytes || !in_range(s.sector, bytes)) return kIoError;
         s.request = request(DiskRequest::Kind::read, s.sector * kSectorSize, bytes);
         started_bytes_ += bytes;
-        s.request->result = medium_.read(s.request->offset, std::span(s.request->data).first(bytes));
+        medium_.carry_out(*s.request);
     }
     if (!s.request->result) return kIoError;
     VirtioMemory ram = memory();

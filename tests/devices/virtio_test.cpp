@@ -340,6 +340,9 @@ TEST(VirtioBlock, RefusesWhatIsNotThere) {
     b.medium.failing = true;
     EXPECT_EQ(b.request(0, 0, {{DiskBench::kData, 512, true}}), 1);
     EXPECT_EQ(b.request(1, 0, {{DiskBench::kData, 512}}), 1);
+    // For nothing the medium is not asked.
+    EXPECT_EQ(b.request(0, 999, {}), 0);
+    EXPECT_EQ(b.request(1, 999, {}), 0);
 }
 
 TEST(VirtioBlock, NamesItselfAndFlushes) {
