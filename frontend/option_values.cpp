@@ -44,18 +44,13 @@ Status OptionParser::smp(const std::string& v) {
 }
 
 Status OptionParser::cpu(const std::string& v) {
-    std::string known;
-    std::vector<std::string_view> names;
-    for (const CpuModel& m : cpu_models()) {
-        known += fmt::format("{}{}", known.empty() ? "" : " ", m.name);
-        names.push_back(m.name);
-    }
     if (is_help(v)) return list(cpu_list());
     const std::string model = v.substr(0, v.find(','));
     if (!find_cpu_model(model)) {
+        std::vector<std::string_view> names;
+        for (const CpuModel& m : cpu_models()) names.push_back(m.name);
         const std::string_view near = closest(model, names);
         if (!near.empty()) return Error{fmt::format("there is no such model; did you mean {}?", near)};
-        return Error{fmt::format("there is no such model; there are {}", known)};
     }
     if (auto chosen = choose_cpu(v); !chosen) return chosen.error();
     config().cpu = v;

@@ -139,6 +139,14 @@ def virtio(labels, *extra):
     }
 
 
+def login(limit):
+    """Into the disk's Debian, over the serial line."""
+    return [("serial", "mynah-guest login: ", limit), ("type", "root\n"), ("serial", "Password: ", 300),
+            ("type", "mynah\n"), ("serial", "root@mynah-guest:~# ", 300)]
+
+
+POWER_OFF = [("type", "poweroff\n"), ("serial", "Power down", 900), ("exit", 0, 120)]
+
 BUSYBOX64, BUSYBOX32 = "initrd/busybox-amd64.gz", "initrd/busybox-i386.gz"
 
 CASES = {
@@ -263,16 +271,10 @@ CASES = {
         "args": ["-m", "512", "-drive", "file={disk},format=raw,if=ide", "-snapshot", "-icount", "shift=0",
                  "-nographic", "-nodefaults", "-serial", "stdio"],
         "steps": [
-            ("serial", "mynah-guest login: ", 3000),
-            ("type", "root\n"),
-            ("serial", "Password: ", 300),
-            ("type", "mynah\n"),
-            ("serial", "root@mynah-guest:~# ", 300),
+            *login(3000),
             ("type", "echo pid1-$(cat /proc/1/comm)\n"),
             ("serial", "pid1-systemd", 120),
-            ("type", "poweroff\n"),
-            ("serial", "Power down", 900),
-            ("exit", 0, 120),
+            *POWER_OFF,
         ],
     },
     # The same disk under a qcow2 overlay, to an X session of the size that the EDID prefers: an xterm that is typed
@@ -293,14 +295,8 @@ CASES = {
             ("serial", "mynah: typed into the xterm: mynah", 300),
             ("shot",),
             ("type", "\n"),
-            ("serial", "mynah-guest login: ", 300),
-            ("type", "root\n"),
-            ("serial", "Password: ", 300),
-            ("type", "mynah\n"),
-            ("serial", "root@mynah-guest:~# ", 300),
-            ("type", "poweroff\n"),
-            ("serial", "Power down", 900),
-            ("exit", 0, 120),
+            *login(300),
+            *POWER_OFF,
             ("overlay",),
         ],
     },
