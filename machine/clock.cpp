@@ -19,10 +19,13 @@ u64 DeterministicClock::instructions_at(Nanoseconds deadline) const {
 Nanoseconds RealtimeClock::now() {
     if (stopped_) return now_;
     const u64 host = host_();
-    if (host > last_host_) {
-        now_ += std::min(host - last_host_, kLongestGap);
-        last_host_ = host;
-    }
+    if (host <= last_host_) return now_;
+    const Nanoseconds passed = host - last_host_;
+    last_host_ = host;
+    const Nanoseconds room = waits_until_ > now_ ? waits_until_ - now_ : 0;
+    const Nanoseconds step = std::min(passed + std::min(owed_, passed / 4), std::max(room, kLongestStep));
+    owed_ = std::min(owed_ + passed - step, kMostOwed);
+    now_ += step;
     return now_;
 }
 
@@ -35,7 +38,9 @@ void RealtimeClock::start() {
 void RealtimeClock::visit(Archive& ar) {
     now();
     ar(now_);
-    if (ar.loading()) last_host_ = host_();
+    if (!ar.loading()) return;
+    last_host_ = host_();
+    owed_ = waits_until_ = 0;
 }
 
 }  // namespace mynah

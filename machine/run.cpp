@@ -53,6 +53,7 @@ Nanoseconds Pc::run(u64 stop_at, bool may_skip_idle) {
     if (deterministic_) limit = std::min(limit, deterministic_->instructions_at(queue_.next_deadline()));
     if (limit <= begin) return begin >= stop_at ? EventQueue::kNever : 0;
 
+    if (realtime_) realtime_->go_on();
     // Nothing waits for the exact end of a full slice.
     const Exit exit = run_cpu(limit - begin, limit - begin == kSlice ? kSlack : 0);
     if (lockstep_ && lockstep_->diverged()) return 0;
@@ -68,6 +69,7 @@ Nanoseconds Pc::run(u64 stop_at, bool may_skip_idle) {
     }
     if (cpu_->instructions() >= stop_at) return EventQueue::kNever;
     const Nanoseconds next = queue_.next_deadline();
+    if (realtime_) realtime_->wait_until(next);
     if (next == EventQueue::kNever) return EventQueue::kNever;
     if (deterministic_ && may_skip_idle) {
         deterministic_->skip_to(next);
