@@ -213,8 +213,10 @@ TEST_F(Sse, XsaveAndXrstor) {
     EXPECT_EQ(low(1), 4u);
     EXPECT_EQ(s.x87.control, 0x37F);
     EXPECT_EQ(s.x87.valid, 0);
-    write(0x2200, 4);  // a component that XCR0 has not
-    EXPECT_EQ(run({0x0F, 0xAE, 0x2B}), 13);
+    for (const u64 component : {4, 0x20, 0x100}) {  // that XCR0 has not
+        write(0x2200, component);
+        EXPECT_EQ(run({0x0F, 0xAE, 0x2B}), 13);
+    }
     write(0x2200, 2);
     write(0x2208, 1);  // XCOMP_BV of the standard form
     EXPECT_EQ(run({0x0F, 0xAE, 0x2B}), 13);
