@@ -279,13 +279,15 @@ bool JitEngine::run_straddling() {
 
 bool JitEngine::enter(const Found& f) {
     Core& c = core_;
-    const u64 left = std::min(c.stop_at - c.retired, kMostAtOnce);
+    const u64 begin = c.retired, rip = c.state.rip;
+    const u64 left = std::min(c.stop_at - begin, kMostAtOnce);
     if (left < f.need) return false;
     ++counters_.entries;
     stop_at_ = c.stop_at;
-    limit_ = c.retired + left;
+    limit_ = begin + left;
     unwind_ = false;
     Core::Accelerated& a = c.accelerated;
+    const u32 modes = a.mode_changes;
     a.budget = left;
     a.flags = pack_flags(c.state.flags.get());
     c.current = nullptr;
@@ -301,7 +303,9 @@ bool JitEngine::enter(const Found& f) {
     settle_x87_pointers();
     c.state.flags.set(unpack_flags(a.flags));
     c.retired = limit_ - a.budget;
-    return true;
+    // The first span's check failed, and what looks its accesses up one by one goes on for longer than there
+    // is budget: it would be the same again.
+    return c.retired != begin || c.state.rip != rip || a.mode_changes != modes || c.faulted || c.attention;
 }
 
 std::string JitEngine::describe() const {
