@@ -34,7 +34,7 @@ bool uses_selectors(Op op);
 bool transcendental(const InsnRow& row);
 bool approximation(Op op);
 // False: no encoding in this mode.
-bool generate(const InsnRow& row, Mode mode, Random& random, Case& out);
+bool generate(const InsnRow& row, Mode wanted, Random& random, Case& c);
 // Bits of EFLAGS that have one right value behind the instruction.
 u32 defined_flags(const Case& c);
 
