@@ -29,11 +29,11 @@ class DeterministicClock final : public TimeSource {
 };
 
 // Time that follows a host clock. It stands still while the machine is stopped. Catch-up rule: while the
-// guest runs no two samples are more than kLongestStep apart, and while it waits none is behind what it waits
-// for. A host that was busy elsewhere so makes time pass more slowly, instead of several ticks of a timer
-// that come as one interrupt (Linux, which counts them against the TSC, then takes the timer for broken).
-// What was held back is made up for by a quarter of the time that passes; of what is more than kMostOwed the
-// guest hears nothing.
+// guest runs no two samples are more than kLongestStep apart, and while it waits none is later than what it
+// waits for. A host that was busy elsewhere so makes time pass more slowly, instead of several ticks of a
+// timer that come as one interrupt (Linux, which counts them against the TSC, then takes the timer for
+// broken). What was held back is made up for by a quarter of the time that passes; of what is more than
+// kMostOwed the guest hears nothing.
 class RealtimeClock final : public TimeSource {
   public:
     static constexpr Nanoseconds kLongestStep = 2'000'000;

@@ -36,8 +36,7 @@ TEST(RealtimeClock, FollowsTheHostAndStandsStillWhileStopped) {
     EXPECT_EQ(clock.now(), 5030u);
 }
 
-// A host that gives the guest 3 ms of every 40: a timer of 1 kHz that is looked at when the guest runs loses
-// no more than every second tick.
+// A host that gives the guest 3 ms of every 40.
 TEST(RealtimeClock, PassesMoreSlowlyWhereTheHostIsElsewhere) {
     u64 host = 0;
     RealtimeClock clock([&] { return host; });
@@ -75,7 +74,7 @@ TEST(RealtimeClock, MakesUpForWhatItHeldBack) {
     EXPECT_EQ(clock.now() - before, 10'000'000'000u + RealtimeClock::kMostOwed);
 }
 
-TEST(RealtimeClock, IsNotBehindWhatTheGuestWaitsFor) {
+TEST(RealtimeClock, IsNoLaterThanWhatTheGuestWaitsFor) {
     u64 host = 0;
     RealtimeClock clock([&] { return host; });
     clock.wait_until(50'000'000);
