@@ -31,7 +31,8 @@ JitEngine::JitEngine(Core& core, PhysicalMap& memory, HostCode code)
       memory_(memory),
       code_(std::move(code)),
       targets_(kSpaces * x64::kTable),
-      translator_({encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_}) {
+      translator_({encoder_, code_.executable() - code_.writable(), offsets_, thunks_, sites_, links_,
+                   x64::host_overflow_of_last_step()}) {
     memory_.observe_frames(frame_flag::translated, *this);
     memory_.observe_map(*this);
 }

@@ -1,5 +1,7 @@
 // Shifts, multiplication, division, bits and conditions: where the host's undefined flags are not the
 // guest's, they are fixed up (docs/design.md lists the values).
+#include <array>
+
 #include "jit/x64/translator.h"
 
 namespace mynah::x64 {
@@ -62,6 +64,7 @@ bool Translator::emit_shift(const Insn& i) {
         e_.byte(0x80);  // AND AH, ~10h
         e_.byte(0xE4);
         e_.byte(0xEF);
+        if (!overflow_of_last_step_ && ext != 7) fix_shift_overflow(ext == 4, size);
         e_.rr(plain(0xF6), 0, RCX);  // TEST CL, mask
         e_.imm8(size == 8 ? 63 : 31);
         e_.jcc(kE, kept);
@@ -70,6 +73,7 @@ bool Translator::emit_shift(const Insn& i) {
         flags_in_state_only();
         return true;
     }
+    const bool in_two = count > 1 && ext != 7 && !overflow_of_last_step_ && !dead_flags();
     if (i.memory()) operand = access(i, size, true);
     const bool one = count == 1 && (i.opcode == 0xD0 || i.opcode == 0xD1);
     // Rotates change CF and OF only.
@@ -77,19 +81,39 @@ bool Translator::emit_shift(const Insn& i) {
         if (i.memory()) {
             host_address(RCX, operand);
             flags_to_host();
-            Opcode o = sized(one ? 0xD0 : 0xC0, size);
-            e_.rm(o, ext, at(RCX));
-            if (!one) e_.imm8(count);
+            operand = at(RCX);
+            operate(sized(one ? 0xD0 : 0xC0, size));
+            if (!one) e_.imm8(in_two ? count - 1 : count);
+            if (in_two) operate(sized(0xD0, size));
             flags_written(flags_.af_junk);
             return true;
         }
         flags_to_host();
     }
     operate(sized(one ? 0xD0 : 0xC0, size));
-    if (!one) e_.imm8(count);
+    if (!one) e_.imm8(in_two ? count - 1 : count);
+    if (in_two) through_rax ? e_.rr(sized(0xD0, size), ext, RAX) : operate(sized(0xD0, size));
     if (through_rax) put_back(i.rm, RAX, size);
     if (count != 0) flags_written(shift || flags_.af_junk);
     return true;
+}
+
+// The flags are in AX, the count in CL. OF of the last step by one: of a shift to the left whether CF is not
+// the result's sign, of one to the right by several 0.
+void Translator::fix_shift_overflow(bool left, unsigned size) {
+    static constexpr std::array<u8, 9> kLeft = {
+        0x88, 0xE0,        // MOV AL, AH
+        0xC0, 0xE8, 0x07,  // SHR AL, 7
+        0x30, 0xE0,        // XOR AL, AH
+        0x24, 0x01,        // AND AL, 1
+    };
+    const std::array<u8, 11> right = {
+        0x80, 0xE1, static_cast<u8>(size == 8 ? 63 : 31),  // AND CL, mask
+        0x80, 0xF9, 0x01,                                  // CMP CL, 1
+        0x0F, 0x94, 0xC5,                                  // SETE CH
+        0x20, 0xE8,                                        // AND AL, CH
+    };
+    left ? e_.raw(kLeft) : e_.raw(right);
 }
 
 // OF, undefined for counts above 1, is whether the sign changed.

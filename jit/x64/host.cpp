@@ -26,6 +26,29 @@ bool host_has_aes() {
     return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
 }
 
+bool host_overflow_of_last_step() {
+    constexpr u32 kOverflow = 0x800;
+    const auto flags = [](u64 value, unsigned op) {
+        u64 f = 0;
+        if (op == 0) asm volatile("shll $2, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : : "cc");
+        if (op == 1) asm volatile("shrl $2, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : : "cc");
+        if (op == 2) asm volatile("roll $2, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : : "cc");
+        if (op == 3) asm volatile("rorl $2, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : : "cc");
+        if (op == 4) asm volatile("shll %%cl, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : "c"(2) : "cc");
+        if (op == 5) asm volatile("shrl %%cl, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : "c"(2) : "cc");
+        return (f & kOverflow) != 0;
+    };
+    // The bits that decide, in all combinations.
+    for (u64 bits = 0; bits < 64; ++bits) {
+        const u64 value = (bits >> 3) << 29 | (bits & 7);
+        const auto bit = [value](unsigned n) { return (value >> n & 1) != 0; };
+        const bool left = bit(30) != bit(29), right = bit(1) != bit(0);
+        if (flags(value, 0) != left || flags(value, 2) != left || flags(value, 4) != left) return false;
+        if (flags(value, 1) || flags(value, 5) || flags(value, 3) != right) return false;
+    }
+    return true;
+}
+
 void set_state_base(const void* base) {
     static const bool direct = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0;
     if (direct) {

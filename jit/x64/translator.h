@@ -63,6 +63,7 @@ class Translator {
         const Thunks& thunks;
         std::vector<CallSite>& sites;
         std::deque<Link>& links;
+        bool overflow_of_last_step;  // see host.h
     };
     explicit Translator(const Context& context)
         : e_(context.encoder),
@@ -70,7 +71,8 @@ class Translator {
           s_(context.state),
           thunks_(context.thunks),
           sites_(context.sites),
-          links_(context.links) {}
+          links_(context.links),
+          overflow_of_last_step_(context.overflow_of_last_step) {}
 
     // Writes the code of `region` at the encoder's place and fills in `code` and `entries`. False: no room.
     bool translate(Region& region, const ModeBits& mode);
@@ -336,6 +338,7 @@ class Translator {
     bool emit_exchange(const Insn& i);
     bool emit_stack(const Insn& i);
     bool emit_shift(const Insn& i);
+    void fix_shift_overflow(bool left, unsigned size);
     bool emit_double_shift(const Insn& i);
     bool emit_high_byte(const Insn& i);
     bool emit_multiply(const Insn& i);
@@ -386,6 +389,7 @@ class Translator {
     const Thunks& thunks_;
     std::vector<CallSite>& sites_;
     std::deque<Link>& links_;
+    const bool overflow_of_last_step_;
 
     Region* region_ = nullptr;
     ModeBits mode_;

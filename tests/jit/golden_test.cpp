@@ -26,7 +26,8 @@ namespace {
 constexpr u64 kPageRip32 = 0xC100'1000, kPageRip64 = 0xFFFF'FFFF'8100'1000;
 constexpr u8 kHlt = 0xF4;
 
-enum Modes : u8 { in32 = 1, in64 = 2, both = 3 };
+// first_step: 64-bit code on hosts where OF of a shift by several is that of its first step.
+enum Modes : u8 { in32 = 1, in64 = 2, both = 3, first_step = 4 };
 
 struct Case {
     Modes modes;
@@ -89,22 +90,28 @@ const std::vector<Family>& families() {
          }},
         {"shift_multiply",
          {
-             {both, "c1 e0 03"},        // shl eax, 3
-             {both, "d3 e8"},           // shr eax, cl
-             {both, "c1 f8 1f 31 c9"},  // sar eax, 31, flags dead
-             {both, "c1 c0 07"},        // rol eax, 7
-             {both, "d1 d8"},           // rcr eax, 1
-             {both, "c1 63 08 02"},     // shl dword [ebx+8], 2
-             {both, "0f ac d0 05"},     // shrd eax, edx, 5
-             {both, "0f af c3"},        // imul eax, ebx
-             {both, "6b 43 08 0a"},     // imul eax, [ebx+8], 10
-             {both, "f7 e3"},           // mul ebx
-             {both, "f7 f3"},           // div ebx
-             {both, "f7 7b 08"},        // idiv dword [ebx+8]
-             {both, "99"},              // cdq
-             {both, "0f a3 c8"},        // bt eax, ecx
-             {both, "0f bc c3"},        // bsf eax, ebx
-             {in64, "48 f7 e3"},        // mul rbx
+             {both, "c1 e0 03"},              // shl eax, 3
+             {both, "d3 e8"},                 // shr eax, cl
+             {both, "c1 f8 1f 31 c9"},        // sar eax, 31, flags dead
+             {both, "c1 c0 07"},              // rol eax, 7
+             {both, "d1 d8"},                 // rcr eax, 1
+             {both, "c1 63 08 02"},           // shl dword [ebx+8], 2
+             {both, "0f ac d0 05"},           // shrd eax, edx, 5
+             {both, "0f af c3"},              // imul eax, ebx
+             {both, "6b 43 08 0a"},           // imul eax, [ebx+8], 10
+             {both, "f7 e3"},                 // mul ebx
+             {both, "f7 f3"},                 // div ebx
+             {both, "f7 7b 08"},              // idiv dword [ebx+8]
+             {both, "99"},                    // cdq
+             {both, "0f a3 c8"},              // bt eax, ecx
+             {both, "0f bc c3"},              // bsf eax, ebx
+             {in64, "48 f7 e3"},              // mul rbx
+             {first_step, "c1 e0 03"},        // shl eax, 3
+             {first_step, "c1 e0 03 31 c9"},  // the same, flags dead
+             {first_step, "c1 c0 07"},        // rol eax, 7
+             {first_step, "c1 6b 08 02"},     // shr dword [ebx+8], 2
+             {first_step, "d3 e0"},           // shl eax, cl
+             {first_step, "48 d3 e8"},        // shr rax, cl
          }},
         {"stack_calls",
          {
@@ -217,7 +224,8 @@ std::string hex(std::span<const u8> bytes) {
 
 class Listing {
   public:
-    Listing(u8 code_size, const char* bytes) : code_size_(code_size), guest_(code_size * 8u) {
+    Listing(u8 code_size, const char* bytes, bool overflow_of_last_step = true)
+        : code_size_(code_size), guest_(code_size * 8u), translation_(overflow_of_last_step) {
         page_.assign(kPageSize, kHlt);
         const std::vector<u8> code = parse(bytes);
         std::ranges::copy(code, page_.begin() + kAt);
@@ -393,6 +401,10 @@ std::string listing_of(const Family& family) {
             if (!(c.modes & (code_size == 8 ? in64 : in32))) continue;
             out += fmt::format("=== {}-bit\n{}\n", code_size * 8, Listing(code_size, c.bytes).text());
         }
+    }
+    for (const Case& c : family.cases) {
+        if (c.modes == first_step)
+            out += fmt::format("=== 64-bit, OF of the first step\n{}\n", Listing(8, c.bytes, false).text());
     }
     return out;
 }

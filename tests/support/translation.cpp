@@ -64,10 +64,10 @@ std::string with_offset(std::string name, u64 offset) {
 
 }  // namespace
 
-Translation::Translation()
+Translation::Translation(bool overflow_of_last_step)
     : buffer_(kBufferBytes),
       offsets_(made_up_offsets()),
-      translator_({encoder_, 0, offsets_, thunks_, sites_, links_}) {
+      translator_({encoder_, 0, offsets_, thunks_, sites_, links_, overflow_of_last_step}) {
     encoder_.start(buffer_.data(), buffer_.data() + kRegionAt);
     thunks_ = x64::generate_thunks(encoder_, 0, offsets_, {}, nullptr);
     MYNAH_CHECK(!encoder_.full());

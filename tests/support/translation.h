@@ -13,7 +13,8 @@ namespace mynah::test {
 
 class Translation {
   public:
-    Translation();
+    // As on a host that has x64::host_overflow_of_last_step(), or not.
+    explicit Translation(bool overflow_of_last_step = true);
 
     // What 32-bit and 64-bit kernels run in: flat segments, SSE and AVX enabled.
     static ModeBits flat_mode(u8 code_size);
