@@ -503,9 +503,9 @@ void Translator::emit_stub(u32 number) {
             e_.jmp_to(e_.here() + delta_, thunks_.exit);
             return;
         case Stub::called:
-            e_.lea_label(RCX, s.resume);
-            e_.push(RCX);
-            e_.jmp_to(e_.here() + delta_, thunks_.lookup);
+            // A call all the same: the host predicts returns by pairs.
+            e_.call_to(e_.here() + delta_, thunks_.lookup);
+            e_.jmp(s.resume);
             return;
         case Stub::unlinked:
             e_.move_imm(RAX, s.number);
