@@ -44,7 +44,27 @@ void Core::sync() {
     retired = block_retired + current->index;
 }
 
+bool Core::only_privilege_changed() const {
+    const SegmentRegister& cs = state.seg(Seg::cs);
+    const SegmentRegister& ss = state.seg(Seg::ss);
+    const bool descriptors = shortcuts_descriptors_ && !(state.eflags & eflags::vm);
+    const bool checked = alignment_checks_ || data_breakpoints_;
+    const bool to_be_checked = ss.dpl() == 3 && (state.cr0 & cr0::am) && (state.eflags & eflags::ac);
+    // 64-bit code makes nothing of SS but the privilege level.
+    return descriptors && !checked && !to_be_checked &&
+           cs.same_but_for_dpl(shortcut_made_from_[static_cast<unsigned>(Seg::cs)]) &&
+           (shortcuts_code64_ || ss.same_but_for_dpl(shortcut_made_from_[static_cast<unsigned>(Seg::ss)]));
+}
+
 void Core::update_mode(Changed which) {
+    // A program's segments and its kernel's differ in nothing else.
+    if (which == Changed::stack_and_code && only_privilege_changed()) {
+        mode.cpl = static_cast<u8>(state.seg(Seg::ss).dpl());
+        update_privilege();
+        ++accelerated.mode_changes;
+        attention = true;
+        return;
+    }
     const bool checked = alignment_checks_ || data_breakpoints_;
     const bool pe = state.cr0 & cr0::pe;
     mode.protected_mode = pe;
@@ -67,7 +87,6 @@ void Core::update_mode(Changed which) {
     shortcuts_code64_ = code64;
     shortcuts_descriptors_ = mode.descriptors();
     if (same_rules && which == Changed::stack_and_code) {
-        // A program's and its kernel's differ in DPL, which is none of a shortcut's business.
         for (const Seg s : {Seg::cs, Seg::ss}) {
             const unsigned n = static_cast<unsigned>(s);
             if (!state.segs[n].same_but_for_dpl(shortcut_made_from_[n])) refresh_shortcut(n);
@@ -100,11 +119,13 @@ void Core::update_controls() {
     p.physical_bits = model.physical_bits;
     p.gib_pages = model.has(Feature::pdpe1gb);
     if (!(p == mmu.controls())) mmu.set_controls(p);
+    const bool before = data_breakpoints_;
     data_breakpoints_ = false;
     for (unsigned n = 0; n < 4; ++n) {
         const bool enabled = state.dr[7] >> (2 * n) & 3;
         if (enabled && (state.dr[7] >> (16 + 4 * n) & 1)) data_breakpoints_ = true;
     }
+    if (data_breakpoints_ != before) loaded_segments = {};  // their shortcuts are of the other kind
 }
 
 void Core::update_privilege() {

@@ -73,6 +73,9 @@ class Core {
     // --- events. Set by pins and by instructions; the run loop looks between instructions when it is set.
     // ---
     bool attention = false;
+    // When the run loop last looked, an interrupt was pending that EFLAGS.IF held back. Who sets IF has to
+    // look again if this or `attention` is set, and for nothing else.
+    bool interrupt_waits = false;
     bool exit_requested = false;  // by Cpu::request_exit(), until the run loop has left
     bool intr_pin = false;
     // Instructions retired since reset, exact at the current one (REP: each iteration counts).
@@ -294,6 +297,8 @@ class Core {
     struct LoadedSegment {
         SegmentRegister segment{.attributes = 0xFFFF};  // as no register ever is
         u64 descriptor = 0;
+        // Of accesses outside of 64-bit code.
+        SegShortcut shortcut{};
     };
     std::array<std::array<LoadedSegment, 2>, 6> loaded_segments;
 
@@ -317,6 +322,8 @@ class Core {
     Accelerated accelerated;
 
   private:
+    // Since update_mode() was last called, of CS, SS and EFLAGS.
+    bool only_privilege_changed() const;
     void update_controls();
     void refresh_shortcut(unsigned n);
     // As linear(), into linear_.

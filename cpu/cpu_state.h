@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 
 #include "base/archive.h"
 #include "base/types.h"
@@ -37,7 +38,9 @@ struct SegmentRegister {
 
     // As far as what may be accessed, and where.
     bool same_but_for_dpl(const SegmentRegister& r) const {
-        return base == r.base && limit == r.limit && ((attributes ^ r.attributes) & ~0x60) == 0;
+        const auto a = std::bit_cast<std::array<u64, 2>>(*this), b = std::bit_cast<std::array<u64, 2>>(r);
+        constexpr u64 kSelectorAndDpl = 0x60FFFF;
+        return (((a[0] ^ b[0]) & ~kSelectorAndDpl) | (a[1] ^ b[1])) == 0;
     }
 
     void visit(Archive& ar) { ar.all(selector, attributes, limit, base); }

@@ -63,6 +63,8 @@ bool JitEngine::state_in_reach() {
     offsets_.gpr = offset(s.gpr.data());
     offsets_.rip = offset(&s.rip);
     offsets_.eflags = offset(&s.eflags);
+    offsets_.attention = offset(&core_.attention);
+    offsets_.interrupt_waits = offset(&core_.interrupt_waits);
     offsets_.vec = offset(s.vec.data());
     offsets_.mxcsr = offset(&s.mxcsr);
     Core::Accelerated& a = core_.accelerated;
@@ -80,6 +82,9 @@ bool JitEngine::state_in_reach() {
     offsets_.gs_base = offset(&s.seg(Seg::gs).base);
     offsets_.kernel_gs_base = offset(&s.msr.kernel_gs_base);
     offsets_.stack_page = offset(&core_.mmu.stack_page());
+    offsets_.stack_page_changes = offset(&core_.mmu.stack_page_changes());
+    offsets_.privilege = offset(&core_.mmu.privilege());
+    offsets_.views = offset(&core_.mmu.views());
     X87State& x = s.x87;
     offsets_.x87_control = offset(&x.control);
     offsets_.x87_fdp = offset(&x.fdp);
@@ -108,13 +113,14 @@ void JitEngine::generate_thunks() {
     encoder_.start(code_.writable(), code_.writable() + code_.size());
     const x64::Callouts callouts{on_miss,   on_stack_range, on_interpret, on_operate, on_transfer,
                                  on_attend, on_lookup,      on_link,      on_load_x87};
-    thunks_ = x64::generate_thunks(encoder_, code_.executable() - code_.writable(), offsets_, callouts, this);
+    thunks_ = x64::generate_thunks(encoder_, code_.executable() - code_.writable(), offsets_, callouts, this,
+                                   core_.model.vendor == Vendor::amd);
     thunk_end_ = align_up(static_cast<u64>(encoder_.offset()), 64);
 }
 
 // --- modes ---
 
-u32 JitEngine::mode_number() const {
+u32 JitEngine::mode_number(u32 units) const {
     constexpr auto bit = [](Seg seg) { return 1u << static_cast<unsigned>(seg); };
     constexpr u32 kData = bit(Seg::ds) | bit(Seg::es) | bit(Seg::ss);
     const Core& c = core_;
@@ -122,7 +128,7 @@ u32 JitEngine::mode_number() const {
     const u32 flat = c.flat_segments();
     return c.block_key | (c.mode.cpl == 0 && !c.mode.v8086 ? kSupervisor : 0) |
            (code64 || (flat & kData) == kData ? kFlat : 0) | (code64 || (flat & bit(Seg::cs)) ? kFlatCs : 0) |
-           units();
+           units;
 }
 
 ModeBits JitEngine::mode_bits(u32 number) const {
@@ -188,9 +194,10 @@ bool JitEngine::translatable() const {
 
 void JitEngine::renew_space() {
     Core::Accelerated& a = core_.accelerated;
-    if (mode_seen_ != a.mode_changes || units_changed()) {
+    const u32 now = units();
+    if (mode_seen_ != a.mode_changes || now != (mode_ & kUnits)) {
         mode_seen_ = a.mode_changes;
-        mode_ = mode_number();
+        mode_ = mode_number(now);
     } else if (epoch_seen_ == core_.mmu.code_epoch()) {
         return;
     }

@@ -93,7 +93,7 @@ class JitEngine final : public Accelerator, public FrameObserver, public MapObse
     void choose_targets(const Space& space);
     u64 new_space_key();
     // The current mode's number, and what it stands for.
-    u32 mode_number() const;
+    u32 mode_number(u32 units) const;
     ModeBits mode_bits(u32 number) const;
     // The part of it that follows from more than Core::update_mode() sees.
     u32 units() const;

@@ -57,7 +57,10 @@ const u8* JitEngine::on_transfer(void* self, u32 site) {
 x64::Outcome JitEngine::on_attend(void* self, u32 site) {
     JitEngine& e = *static_cast<JitEngine*>(self);
     Core& c = e.core_;
-    if (!c.attention && nothing_to_attend(c)) return {x64::Outcome::behind};
+    if (!c.attention && nothing_to_attend(c)) {
+        c.interrupt_waits = false;
+        return {x64::Outcome::behind};
+    }
     const CallSite& s = e.sites_[site];
     Core::Accelerated& a = c.accelerated;
     a.budget += s.given_back - 1;
@@ -282,6 +285,7 @@ x64::Outcome JitEngine::go_on() {
         return kLeave;
     }
     c.attention = false;
+    c.interrupt_waits = !(eflags & eflags::intr) && interrupt_pending(c);
     renew_space();
     if (translatable()) {
         const u64 rip = c.state.rip;

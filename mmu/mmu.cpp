@@ -58,7 +58,6 @@ struct Mmu::Impl {
     u64 below;
     u64 a20_mask = ~u64{0};
     std::array<TlbContext*, 3> by_privilege{};
-    TlbContext* current = nullptr;
     TlbContext* current_code = nullptr;  // where its execute table and code epoch are
     u64 clock = 0;
     u64 epochs = 0;
@@ -116,17 +115,17 @@ struct Mmu::Impl {
     }
 
     bool in_use(const TlbContext* c) const {
-        return c == by_privilege[0] || c == by_privilege[1] || c == by_privilege[2] || c == current ||
-               c == current_code;
+        return c == by_privilege[0] || c == by_privilege[1] || c == by_privilege[2] || c == current_code;
     }
 
     TlbContext& context(Privilege privilege) {
-        const Privilege p = effective(privilege);
-        TlbContext* const known = by_privilege[static_cast<unsigned>(p)];
-        return known != nullptr ? *known : find_context(p);
+        TlbContext* const known = by_privilege[static_cast<unsigned>(privilege)];
+        return known != nullptr ? *known : find_context(privilege);
     }
 
-    [[gnu::noinline]] TlbContext& find_context(Privilege p) {
+    [[gnu::noinline]] TlbContext& find_context(Privilege privilege) {
+        const Privilege p = effective(privilege);
+        if (p != privilege) return *(by_privilege[static_cast<unsigned>(privilege)] = &context(p));
         const TlbContext::Key wanted = key(p);
         TlbContext* found = nullptr;
         TlbContext* oldest = nullptr;
@@ -149,8 +148,12 @@ struct Mmu::Impl {
             found->space = space();
         }
         found->last_used = ++clock;
+        mmu.views_[static_cast<unsigned>(p)] = &found->view();
         return *(by_privilege[static_cast<unsigned>(p)] = found);
     }
+
+    // Of ordinary accesses.
+    TlbContext& current() { return context(mmu.privilege_); }
 
     // For instruction fetches EFLAGS.AC makes no difference.
     TlbContext& code_context(Privilege p) {
@@ -162,13 +165,10 @@ struct Mmu::Impl {
 
     void show(TlbContext& c) {
         forget_stack_page();
-        current = &c;
         current_code = &code_context(mmu.privilege_);
-        for (unsigned t = 0; t < 3; ++t) {
-            TlbContext& from = t == TlbContext::execute ? *current_code : c;
-            mmu.current_[t] = {from.table(t), (from.size(t) - 1) * sizeof(TlbEntry)};
-        }
-        for (unsigned t = 0; t < 2; ++t) mmu.victims_[t] = c.table(TlbContext::read_victims + t);
+        const View& view = c.view();
+        mmu.current_ = {view.tables[0], view.tables[1], current_code->view().tables[TlbContext::execute]};
+        mmu.victims_ = view.victims;
         (void)c.lost();
         take_epoch();
     }
@@ -186,7 +186,8 @@ struct Mmu::Impl {
     // The controls or CR3 changed: finds the contexts anew.
     void reselect() {
         by_privilege = {};
-        show(context(mmu.privilege_));
+        mmu.views_ = {};
+        show(current());
     }
 
     void drop(const TableTracker::Drop& d) {
@@ -214,7 +215,7 @@ struct Mmu::Impl {
 
     // After drops: generated code relies on pages that it found until it hears that something has gone.
     void recheck() {
-        if (current->lost()) forget_stack_page();
+        if (current().lost()) forget_stack_page();
     }
 
     // After drops: what was executed from in the current context may be mapped otherwise now.
@@ -244,7 +245,7 @@ struct Mmu::Impl {
     }
 
     void insert(TlbContext& c, unsigned table, u64 page, u64 host) {
-        if (c.insert(table, page, host) && (&c == current || &c == current_code)) show(*current);
+        if (c.insert(table, page, host) && (&c == &current() || &c == current_code)) show(current());
     }
 
     void fill(TlbContext& c, u64 linear, PhysicalAddress address, Access access, bool may_write) {
@@ -336,9 +337,10 @@ void Mmu::set_controls(const PagingControls& controls) {
 
 void Mmu::set_privilege(Privilege privilege) {
     if (privilege == privilege_) return;
+    const TlbContext& before = impl_->current();
     privilege_ = privilege;
-    TlbContext& c = impl_->context(privilege);
-    if (&c != impl_->current) impl_->show(c);
+    TlbContext& c = impl_->current();
+    if (&c != &before) impl_->show(c);
 }
 
 bool Mmu::load_pdptes(u64 cr3) {

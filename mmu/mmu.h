@@ -70,7 +70,7 @@ class Mmu final : public MapObserver, public FrameObserver {
     const PagingControls& controls() const { return controls_; }
     // The privilege of ordinary accesses from now on (CPL 3, or EFLAGS.AC under SMAP): a pointer swap.
     void set_privilege(Privilege privilege);
-    Privilege privilege() const { return privilege_; }
+    const Privilege& privilege() const { return privilege_; }
     // PAE page-directory-pointer registers, loaded with CR3 (SDM 4.4.1). False: a reserved bit is set, #GP.
     [[nodiscard]] bool load_pdptes(u64 cr3);
     // To be read, or set (snapshots); the next set_controls() then looks at them again.
@@ -87,6 +87,15 @@ class Mmu final : public MapObserver, public FrameObserver {
         u64 mask;  // of the byte offset: (entry count - 1) * 16
     };
     const Table& table(Access access) const { return current_[static_cast<unsigned>(access)]; }
+    // What there is to look up in at one privilege.
+    struct View {
+        std::array<Table, 3> tables;
+        std::array<const TlbEntry*, 2> victims;
+    };
+    // Null: not known, or the same as at another privilege. Generated code at CPL 0 changes between the first
+    // two by itself: it makes the data tables of one the current ones, sets privilege(), and forgets
+    // stack_page(), counting that.
+    const std::array<const View*, 3>& views() const { return views_; }
     // What other pages took the places of, of read and write: entry = victims + (linear >> 8 & kVictimMask).
     static constexpr u64 kVictimMask = 0xFF0;
     const TlbEntry* const& victims(Access access) const { return victims_[static_cast<unsigned>(access)]; }
@@ -101,7 +110,7 @@ class Mmu final : public MapObserver, public FrameObserver {
     const StackPage& stack_page() const { return stack_page_; }
     // Counts how often it was forgotten: whenever a page may have gone from the current context's read or
     // write table otherwise than to make room for another.
-    u64 stack_page_changes() const { return stack_page_changes_; }
+    const u64& stack_page_changes() const { return stack_page_changes_; }
     // Makes it the page of a linear address that can be written fast. False: not that simple.
     bool use_stack_page(u64 linear);
     // Changes when a page that was noted in the current context since it last changed may be mapped otherwise
@@ -147,6 +156,7 @@ class Mmu final : public MapObserver, public FrameObserver {
 
     std::array<Table, 3> current_;
     std::array<const TlbEntry*, 2> victims_{};
+    std::array<const View*, 3> views_{};
     u64 code_epoch_ = 0;
     StackPage stack_page_;
     u64 stack_page_changes_ = 0;

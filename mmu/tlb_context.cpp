@@ -19,7 +19,13 @@ void TlbContext::reset() {
     fast_size_ = kFirstSize;
     evictions_ = 0;
     storage_.resize(3 * fast_size_ + (kTables - slow_read) * kSlowSize);
+    update_view();
     empty_all();
+}
+
+void TlbContext::update_view() {
+    for (unsigned t = 0; t < 3; ++t) view_.tables[t] = {table(t), (size(t) - 1) * sizeof(TlbEntry)};
+    for (unsigned t = 0; t < 2; ++t) view_.victims[t] = table(read_victims + t);
 }
 
 void TlbContext::clear() {
@@ -83,6 +89,7 @@ void TlbContext::grow() {
         }
     }
     std::copy_n(old.data() + 3 * old_size, kOthers, storage_.data() + 3 * fast_size_);
+    update_view();
 }
 
 void TlbContext::drop_page(u64 linear) {

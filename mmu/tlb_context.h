@@ -49,6 +49,8 @@ struct TlbContext {
     // Empties the tables where they are.
     void clear();
 
+    const Mmu::View& view() const { return view_; }
+
     u64 size(unsigned table) const { return table < slow_read ? fast_size_ : kSlowSize; }
     TlbEntry* table(unsigned t) {
         return storage_.data() +
@@ -74,7 +76,9 @@ struct TlbContext {
     static void fill_empty(TlbEntry* entries, u64 count);
     void empty_all();
     void grow();
+    void update_view();
 
+    Mmu::View view_{};
     u64 fast_size_ = kFirstSize;
     u64 evictions_ = 0;
     bool lost_ = false;

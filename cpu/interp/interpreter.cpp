@@ -113,6 +113,7 @@ std::optional<Exit> Interpreter::attend() {
     }
     const bool breakpoints = (s.dr[7] & 0xFF) != 0;
     careful_ = s.debug_shadow || s.interrupt_shadow || breakpoints || tracing_ || (s.eflags & eflags::tf);
+    c.interrupt_waits = interrupt_pending(c);
     return std::nullopt;
 }
 

@@ -140,6 +140,15 @@ void load_real_segment(Core& core, Seg seg, u16 selector) {
     r.attributes = static_cast<u16>(r.attributes | 0x90);
 }
 
+namespace {
+
+// Of 64-bit code it is another: then nothing is known.
+Core::SegShortcut shortcut_outside_64(const Core& core, Seg seg) {
+    return core.mode.code64() ? Core::SegShortcut{} : core.shortcut(seg);
+}
+
+}  // namespace
+
 bool load_segment(Core& core, Seg seg, u16 selector) {
     if (!core.mode.descriptors()) {
         load_real_segment(core, seg, selector);
@@ -169,12 +178,12 @@ bool load_segment(Core& core, Seg seg, u16 selector) {
     }
     if (!mark_accessed(core, d)) return false;
     core.state.seg(seg) = d.to_register(selector);
+    core.update_segment(seg);
     if (!(selector & 4)) {
         auto& [latest, former] = core.loaded_segments[static_cast<size_t>(seg)];
         if (latest.segment.selector != selector) former = latest;
-        latest = {core.state.seg(seg), d.low};
+        latest = {core.state.seg(seg), d.low, shortcut_outside_64(core, seg)};
     }
-    core.update_segment(seg);
     return true;
 }
 
@@ -196,6 +205,7 @@ bool reload_segment(Core& core, Seg seg, u16 selector) {
     if (p == nullptr || load_le<u64>(p) != latest.descriptor) return false;
     core.state.seg(seg) = latest.segment;
     core.update_segment(seg);
+    latest.shortcut = shortcut_outside_64(core, seg);
     return true;
 }
 

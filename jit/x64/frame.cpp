@@ -522,11 +522,20 @@ void Translator::emit_stub(u32 number) {
         case Stub::enable:
             e_.alu_imm(1, in_state(s_.eflags), static_cast<i32>(eflags::intr), false);
             [[fallthrough]];
-        case Stub::attend:
+        case Stub::attend: {
+            const Label look = e_.label();
+            for (const i32 flag : {s_.attention, s_.interrupt_waits}) {
+                e_.rm({.byte = 0x80}, kCmp, in_state(flag));
+                e_.imm8(0);
+                e_.jcc(kNE, look);
+            }
+            e_.jmp(s.resume);
+            e_.bind(look);
             e_.move_imm(RCX, s.site);
             e_.call_to(e_.here() + delta_, thunks_.attend);
             e_.jmp(s.resume);
             return;
+        }
         case Stub::edge:
             if (s.wanted.state) {
                 flags_to_state();

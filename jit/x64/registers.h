@@ -21,6 +21,7 @@ struct StateOffsets {
     i32 gpr;  // + 8 * n
     i32 rip;
     i32 eflags;
+    i32 attention, interrupt_waits;
     i32 vec;  // + 32 * n
     i32 mxcsr;
     i32 budget;
@@ -35,6 +36,9 @@ struct StateOffsets {
     i32 host_stack;
     i32 gs_base, kernel_gs_base;
     i32 stack_page;  // Mmu::StackPage
+    i32 stack_page_changes;
+    i32 privilege;
+    i32 views;  // Mmu::views()
     i32 stack_limit;
     i32 x87_control, x87_fdp;
     i32 x87_last, x87_operand;

@@ -36,7 +36,7 @@ void Translator::reload_segment(unsigned seg) {
     before_clobber();
     if (takes_turns(seg)) {
         e_.store(in_state(s_.value), RCX);
-        return operate(false);
+        return operate(false, thunks_.load_segment[seg - static_cast<unsigned>(Seg::fs)]);
     }
     const Label odd = whole_instead();
     const i32 now = s_.segment_register[seg], then = s_.loaded_segment[seg];
@@ -61,10 +61,10 @@ void Translator::reload_segment(unsigned seg) {
 }
 
 // What C++ does at little cost; the interpreter if it is not that simple.
-void Translator::operate(bool always) {
+void Translator::operate(bool always, const u8* thunk) {
     before_clobber();
     e_.move_imm(RCX, new_site(0, false));
-    e_.call_to(e_.here() + delta_, thunks_.operate);
+    e_.call_to(e_.here() + delta_, thunk);
     if (always) return;
     e_.rr({.byte = 0x84}, RAX, RAX);  // TEST AL, AL
     e_.jcc(kE, whole_instead());
@@ -120,13 +120,13 @@ bool Translator::emit_system(const Insn& i) {
         case Op::STAC:
         case Op::CLAC:
             if (!mode_.supervisor) return false;
-            operate(true);
+            operate(true, i.op == Op::STAC ? thunks_.stac : thunks_.clac);
             // The page was another privilege's.
             forget_stack();
             return true;
         case Op::RDTSC:
         case Op::RDTSCP:
-            operate(false);
+            operate(false, thunks_.operate);
             return true;
         case Op::MOV_SREG_RM:
             if (!reloads(i.reg)) return false;

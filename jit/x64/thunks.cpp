@@ -1,5 +1,8 @@
 #include "jit/x64/thunks.h"
 
+#include <cstddef>
+
+#include "cpu/core.h"
 #include "jit/x64/targets.h"
 #include "mmu/mmu.h"
 
@@ -7,13 +10,15 @@ namespace mynah::x64 {
 
 namespace {
 
-constexpr unsigned kCmp = 7, kXor = 6, kAdd = 0, kAnd = 4, kSub = 5;
+constexpr unsigned kCmp = 7, kXor = 6, kAdd = 0, kOr = 1, kAnd = 4, kSub = 5;
+constexpr i32 kShortcutAt = offsetof(Core::LoadedSegment, shortcut);
+
 class Generator {
   public:
     Generator(Encoder& e, i64 delta, const StateOffsets& s, const Callouts& c, void* context)
         : e_(e), delta_(delta), s_(s), c_(c), context_(context) {}
 
-    Thunks run() {
+    Thunks run(bool null_keeps_base) {
         Thunks t;
         save_vectors_ = here();
         emit_save_vectors();
@@ -96,6 +101,14 @@ class Generator {
         load_guest(true);
         e_.alu_imm(kAdd, RSP, 8);
         e_.ret();
+        for (unsigned n = 0; n < 2; ++n) {
+            t.load_segment[n] = here();
+            emit_load_segment(static_cast<unsigned>(Seg::fs) + n, t.operate, null_keeps_base);
+        }
+        t.clac = here();
+        emit_set_ac(Privilege::supervisor, t.operate);
+        t.stac = here();
+        emit_set_ac(Privilege::supervisor_ac, t.operate);
         t.transfer = here();
         store_guest();
         e_.mov(RSI, RCX, false);
@@ -276,6 +289,103 @@ class Generator {
         leave_saved();
     }
 
+    // The selector is in `value`, the site in ECX.
+    void emit_load_segment(unsigned seg, const u8* operate, bool null_keeps_base) {
+        const i32 reg = s_.segment_register[seg], shortcut = s_.segment[seg];
+        const Label null = e_.label(), odd = e_.label();
+        e_.store(in_state(s_.value + 24), RCX);
+        e_.load(RAX, in_state(s_.value), false);
+        e_.byte(0xA9);  // TEST EAX, imm32
+        e_.imm32(0xFFFC);
+        e_.jcc(kE, null);
+        for (const i32 known : {0, static_cast<i32>(sizeof(Core::LoadedSegment))}) {
+            const i32 then = s_.loaded_segment[seg] + known;
+            const Label other = e_.label();
+            e_.rm({.byte = 0x3B, .word = true}, RAX, in_state(then));  // CMP: the selector
+            e_.jcc(kNE, other);
+            e_.alu_imm(kCmp, in_state(then + kShortcutAt + 8), 0, true);
+            e_.jcc(kE, odd);
+            e_.alu_imm(kOr, RAX, 7, false);
+            e_.rm({.byte = 0x3B, .word = true}, RAX, in_state(s_.gdt_limit));
+            e_.jcc(kA, odd);
+            e_.alu_imm(kAnd, RAX, ~7, false);
+            e_.alu(kAdd, RAX, in_state(s_.gdt_base));
+            e_.mov(RAX, RAX, false);
+            e_.rorx(RCX, RAX, 8, false);
+            e_.alu(kAnd, RCX, in_state(s_.read_table + 8), false);
+            e_.alu(kAdd, RCX, in_state(s_.read_table));
+            e_.alu(kSub, RAX, at(RCX));
+            e_.alu_imm(kCmp, RAX, static_cast<i32>(kPageSize) - 8);
+            e_.jcc(kA, odd);
+            e_.alu(kAdd, RAX, at(RCX, 8));
+            e_.load(RAX, at(RAX));
+            e_.alu(kCmp, RAX, in_state(then + 16));
+            e_.jcc(kNE, odd);
+            for (const i32 part : {0, 8}) copy(reg + part, then + part);
+            for (const i32 part : {0, 8, 16}) copy(shortcut + part, then + kShortcutAt + part);
+            e_.move_imm(RAX, 1);
+            e_.ret();
+            e_.bind(other);
+        }
+        e_.bind(odd);
+        e_.load(RCX, in_state(s_.value + 24));
+        e_.jmp_to(here(), operate);
+        e_.bind(null);
+        // Neither present nor of any length.
+        e_.store(in_state(reg), RAX);
+        e_.alu(kXor, RAX, RAX, false);
+        for (const i32 end : {8, 16}) e_.store(in_state(shortcut + end), RAX);
+        if (!null_keeps_base) {
+            e_.store(in_state(reg + 8), RAX);
+            e_.store(in_state(shortcut), RAX);
+        }
+        e_.move_imm(RAX, 1);
+        e_.ret();
+    }
+    void copy(i32 to, i32 from) {
+        e_.load(RAX, in_state(from));
+        e_.store(in_state(to), RAX);
+    }
+
+    // The site in ECX.
+    void emit_set_ac(Privilege privilege, const u8* operate) {
+        const auto p = static_cast<unsigned>(privilege);
+        const bool set = privilege == Privilege::supervisor_ac;
+        const Label unknown = e_.label(), same = e_.label();
+        // Without SMAP it is but a flag.
+        for (const Privilege one : {Privilege::supervisor, Privilege::supervisor_ac}) {
+            e_.load(RAX, in_state(s_.views + static_cast<i32>(8 * static_cast<unsigned>(one))));
+            e_.rr(plain(0x85, true), RAX, RAX);
+            e_.jcc(kE, unknown);
+        }
+        e_.alu_imm(set ? kOr : kAnd, in_state(s_.eflags), static_cast<i32>(set ? eflags::ac : ~eflags::ac),
+                   false);
+        e_.rm({.byte = 0x80}, kCmp, in_state(s_.privilege));
+        e_.imm8(p);
+        e_.jcc(kE, same);
+        e_.rm({.byte = 0xC6}, 0, in_state(s_.privilege));
+        e_.imm8(p);
+        e_.load(RAX, in_state(s_.views + static_cast<i32>(8 * p)));
+        const auto show = [this](i32 to, size_t from) {
+            e_.load(RCX, at(RAX, static_cast<i32>(from)));
+            e_.store(in_state(to), RCX);
+        };
+        for (const i32 half : {0, 8}) {
+            const auto part = static_cast<size_t>(half);
+            show(s_.read_table + half, offsetof(Mmu::View, tables) + part);
+            show(s_.write_table + half, offsetof(Mmu::View, tables) + sizeof(Mmu::Table) + part);
+        }
+        show(s_.read_victims, offsetof(Mmu::View, victims));
+        show(s_.write_victims, offsetof(Mmu::View, victims) + sizeof(u64));
+        e_.move_imm(RAX, Mmu::StackPage::kNone);
+        e_.store(in_state(s_.stack_page), RAX);
+        e_.alu_imm(kAdd, in_state(s_.stack_page_changes), 1, true);
+        e_.bind(same);
+        e_.ret();
+        e_.bind(unknown);
+        e_.jmp_to(here(), operate);
+    }
+
     void emit_load_x87() {
         e_.alu_imm(kSub, RSP, 8);
         store_guest();
@@ -344,8 +454,8 @@ void scale_index(Encoder& e, u32 factor, unsigned bits) {
 }
 
 Thunks generate_thunks(Encoder& e, i64 delta, const StateOffsets& state, const Callouts& callouts,
-                       void* context) {
-    return Generator(e, delta, state, callouts, context).run();
+                       void* context, bool null_keeps_base) {
+    return Generator(e, delta, state, callouts, context).run(null_keeps_base);
 }
 
 }  // namespace mynah::x64

@@ -67,6 +67,12 @@ struct Thunks {
     const u8* interpret = nullptr;
     // Called with the site's number in ECX: see Callouts. AL: what it returned.
     const u8* operate = nullptr;
+    // The same of a load of FS or GS at CPL 0 outside of 64-bit code, which need not call C++ where it is one
+    // of the last two selectors, or null.
+    std::array<const u8*, 2> load_segment{};
+    // The same of CLAC and STAC at CPL 0.
+    const u8* clac = nullptr;
+    const u8* stac = nullptr;
     // Jumped to: as `interpret`, for one that goes elsewhere.
     const u8* transfer = nullptr;
     // Called when an event may be due behind the site's instruction.
@@ -81,7 +87,8 @@ struct Thunks {
 void scale_index(Encoder& e, u32 factor, unsigned bits);
 
 // Writes them at the encoder's place. `delta`: from the writable to the executable mapping.
+// `null_keeps_base`: a segment register's base stays when a null selector is loaded.
 Thunks generate_thunks(Encoder& e, i64 delta, const StateOffsets& state, const Callouts& callouts,
-                       void* context);
+                       void* context, bool null_keeps_base);
 
 }  // namespace mynah::x64

@@ -350,7 +350,7 @@ class Translator {
     bool reloads(unsigned seg) const;
     void reload_segment(unsigned seg);
     bool takes_turns(unsigned seg) const;
-    void operate(bool always);
+    void operate(bool always, const u8* thunk);
     bool emit_system(const Insn& i);
     void attend_behind();  // looks for events behind the current instruction
     bool emit_branch(const Insn& i);

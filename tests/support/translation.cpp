@@ -46,6 +46,8 @@ constexpr std::array kFields = {
     Field{&x64::StateOffsets::write_table, "write_table"},
     Field{&x64::StateOffsets::fetch_table, "fetch_table"},
     Field{&x64::StateOffsets::spans, "spans"},
+    Field{&x64::StateOffsets::attention, "attention"},
+    Field{&x64::StateOffsets::interrupt_waits, "interrupt_waits"},
 };
 
 x64::StateOffsets made_up_offsets() {
@@ -69,7 +71,7 @@ Translation::Translation(bool overflow_of_last_step)
       offsets_(made_up_offsets()),
       translator_({encoder_, 0, offsets_, thunks_, sites_, links_, overflow_of_last_step}) {
     encoder_.start(buffer_.data(), buffer_.data() + kRegionAt);
-    thunks_ = x64::generate_thunks(encoder_, 0, offsets_, {}, nullptr);
+    thunks_ = x64::generate_thunks(encoder_, 0, offsets_, {}, nullptr, false);
     MYNAH_CHECK(!encoder_.full());
     forget();
 }
