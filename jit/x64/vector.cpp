@@ -16,6 +16,8 @@ bool left_out(Op op) {
         case Op::RCPSS:
         case Op::RSQRTPS:
         case Op::RSQRTSS:
+        case Op::DPPS:  // which NaN of several comes out
+        case Op::DPPD:
         case Op::MASKMOVQ:
         case Op::MASKMOVDQU:
         case Op::PCMPESTRI:

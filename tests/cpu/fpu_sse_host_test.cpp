@@ -330,12 +330,19 @@ void halves(Random& r, u32 m) {
         r.one_in(3)
             ? operand<u32>(r)
             : (f16_to_f32(static_cast<u16>(operand<u16>(r)), quiet) ^ static_cast<u32>(r.below(1 << 15)));
+    const auto ours = [b](Env& e, Rounding rounding) {
+        const u16 value = f32_to_f16(b, rounding, e);
+        // Of a denormal number Intel's processors report PE with an underflow that is not masked.
+        const bool denormal = (e.visible_flags() & flag::denormal) != 0;
+        if (denormal && (e.unmasked() & flag::underflow) && __builtin_cpu_is("intel")) e.raise(flag::inexact);
+        return value;
+    };
     check(
         "vcvtps2ph rc", m, on_host(m, [=] { return host_to_half_raw<4>(b); }),
-        [&](Env& e) { return f32_to_f16(b, e.rounding(), e); }, b);
+        [&](Env& e) { return ours(e, e.rounding()); }, b);
     check(
         "vcvtps2ph up", m, on_host(m, [=] { return host_to_half_raw<2>(b); }),
-        [&](Env& e) { return f32_to_f16(b, Rounding::up, e); }, b);
+        [&](Env& e) { return ours(e, Rounding::up); }, b);
 }
 
 TEST(FpuSseHost, Binary32) {

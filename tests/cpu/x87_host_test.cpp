@@ -237,8 +237,10 @@ u16 undefined_status(const Form& f) {
         f.is(0xDE, 0xD9) || (f.opcode == 0xDE && f.reg() == 2) || f.is(0xD9, 0xE4) || f.is(0xD9, 0xE5))
         return 0;
     if (f.is(0xD9, 0xF8) || f.is(0xD9, 0xF5)) return 0;  // FPREM
-    // C1 of an inexact result depends on the error. C2 is defined for the trigonometric ones.
-    if (f.is(0xD9, 0xF2) || f.is(0xD9, 0xFB) || f.is(0xD9, 0xFE) || f.is(0xD9, 0xFF)) return c0 | c1 | c3;
+    // C1 of an inexact result depends on the error, and so does UE beside the least normal number. C2 is
+    // defined for the trigonometric ones.
+    if (f.is(0xD9, 0xF2) || f.is(0xD9, 0xFB) || f.is(0xD9, 0xFE) || f.is(0xD9, 0xFF))
+        return c0 | c1 | c3 | 0x10;
     // PE and UE too where the result may be exact: the host sets them always.
     if (f.is(0xD9, 0xF1) || f.is(0xD9, 0xF9)) return conditions | 0x30;
     if (f.transcendental()) return conditions;
