@@ -1,4 +1,8 @@
 // Segment loads and far transfers: checks, codes and what is left behind (SDM vol. 2 MOV, JMP, CALL, RET).
+#include <array>
+#include <tuple>
+#include <vector>
+
 #include "cpu/system_bench.h"
 
 namespace mynah {
@@ -174,6 +178,72 @@ TEST_F(Segments, RealModeKeepsLimits) {
     EXPECT_EQ(core.next_rip, 0x702u);
     EXPECT_EQ(core.state.gpr[rsp], 0x1002u);
     EXPECT_TRUE(faults(far_jump(core, 0, 0x10000), Vector::gp, 0));
+}
+
+// What update_mode() leaves when it is told that CS, SS and EFLAGS alone are others is what it leaves after a
+// look at everything.
+TEST_F(Segments, ModeAfterTransfersIsThatAfterALookAtEverything) {
+    struct Place {
+        SegmentRegister cs, ss;
+        u32 eflags;
+    };
+    const auto code = [](unsigned dpl, unsigned size_bits, u32 limit, u64 base) {
+        return SegmentRegister{.selector = static_cast<u16>(0x60 | dpl),
+                               .attributes = static_cast<u16>(0x89B | dpl << 5 | size_bits),
+                               .limit = limit,
+                               .base = base};
+    };
+    const auto stack = [](unsigned dpl, unsigned size_bits, u32 limit) {
+        return SegmentRegister{.selector = static_cast<u16>(0x68 | dpl),
+                               .attributes = static_cast<u16>(0x893 | dpl << 5 | size_bits),
+                               .limit = limit};
+    };
+    const auto none = [](unsigned dpl) { return SegmentRegister{.attributes = static_cast<u16>(dpl << 5)}; };
+    constexpr unsigned kBig = 0x400, kLong = 0x200;
+    constexpr u32 kAll = 0xFFFFFFFF;
+    std::vector<Place> places;
+    for (const unsigned dpl : {0u, 3u}) {
+        for (const u32 flags : {0u, u32{eflags::ac}, u32{eflags::vm}}) {
+            const u32 f = eflags::fixed | flags;
+            places.push_back({code(dpl, kBig, kAll, 0), stack(dpl, kBig, kAll), f});
+            places.push_back({code(dpl, kBig, 0xFFFFF, 0), stack(dpl, kBig, kAll), f});
+            places.push_back({code(dpl, kBig, kAll, 0x1000), stack(dpl, 0, 0xFFFF), f});
+            places.push_back({code(dpl, 0, 0xFFFF, 0), stack(dpl, kBig, kAll), f});
+            places.push_back({code(dpl, kLong, kAll, 0), stack(dpl, kBig, kAll), f});
+            places.push_back({code(dpl, kLong, kAll, 0), none(dpl), f});
+        }
+    }
+    const auto go_to = [&](const Place& p, Core::Changed which) {
+        core.state.seg(Seg::cs) = p.cs;
+        core.state.seg(Seg::ss) = p.ss;
+        core.state.eflags = p.eflags;
+        core.update_mode(which);
+    };
+    const auto what_follows = [&] {
+        std::array<Core::SegShortcut, 6> shortcuts;
+        for (unsigned n = 0; n < 6; ++n) shortcuts[n] = core.shortcut(static_cast<Seg>(n));
+        return std::tuple(core.mode, core.block_key, core.code_end, core.rip_mask, core.flat_segments(),
+                          core.mmu.privilege(), core.decode_mode.code_size, core.decode_mode.descriptors,
+                          core.code_linear(0xFFFF1234), shortcuts);
+    };
+    for (unsigned n = 0; n < 4; ++n) {
+        for (const u64 breakpoints : {0x400u, 0xF0402u}) {
+            core.state.cr0 = (core.state.cr0 & ~cr0::am) | (n & 1 ? cr0::am : 0);
+            core.state.efer = n & 2 ? efer::lme | efer::lma : 0;
+            core.state.cr4 |= cr4::smap;
+            core.state.dr[7] = breakpoints;
+            for (const Place& from : places) {
+                for (const Place& to : places) {
+                    go_to(from, Core::Changed::anything);
+                    go_to(to, Core::Changed::stack_and_code);
+                    const auto quick = what_follows();
+                    core.update_mode();
+                    ASSERT_TRUE(quick == what_follows())
+                        << "from " << (&from - places.data()) << " to " << (&to - places.data());
+                }
+            }
+        }
+    }
 }
 
 }  // namespace
