@@ -241,6 +241,7 @@ u16 undefined_status(const Form& f) {
     // defined for the trigonometric ones.
     if (f.is(0xD9, 0xF2) || f.is(0xD9, 0xFB) || f.is(0xD9, 0xFE) || f.is(0xD9, 0xFF))
         return c0 | c1 | c3 | 0x10;
+    if (f.is(0xD9, 0xF3)) return conditions | 0x10;
     // PE and UE too where the result may be exact: the host sets them always.
     if (f.is(0xD9, 0xF1) || f.is(0xD9, 0xF9)) return conditions | 0x30;
     if (f.transcendental()) return conditions;
@@ -292,7 +293,11 @@ void run_all(bool unmasked, u64 rounds_each, bool transcendental) {
                 same =
                     transcendental ? reduced || close(h.x.regs[p], g.x.regs[p]) : h.x.regs[p] == g.x.regs[p];
             }
-            if (same) continue;
+            // Of a remainder or scaled number that is exact though tiny Intel reports no underflow.
+            const bool unreported =
+                (all[n].is(0xD9, 0xF5) || all[n].is(0xD9, 0xF8) || all[n].is(0xD9, 0xFD)) &&
+                (g.x.status & ~h.x.status & ~start.x.control & 0x10);
+            if (same || (unreported && __builtin_cpu_is("intel"))) continue;
             ++here;
             if (++failures > 60) return;
             ADD_FAILURE() << std::hex << int{all[n].opcode} << ' ' << int{all[n].modrm}

@@ -80,9 +80,12 @@ u16 defined_status(const Case& c, Family family) {
     // FCOMI and its kin clear C1 (SDM vol. 2A); AMD leaves it.
     if (family == Family::x87 && name.find("comi") != std::string_view::npos) return 0xFDFF;
     if (!transcendental(row_of(c.insn))) return 0xFFFF;
-    // C1 of an inexact result depends on its error. C2 says whether the trigonometric ones did anything. PE
-    // and UE where the result may be exact: AMD sets them always.
-    if (name == "fsin" || name == "fcos" || name == "fsincos" || name == "fptan") return 0xFFFF & ~0x4300;
+    // C1 of an inexact result depends on its error, and so does UE beside the least normal number. C2 says
+    // whether the trigonometric ones did anything. PE and UE where the result may be exact: AMD sets them
+    // always.
+    if (name == "fsin" || name == "fcos" || name == "fsincos" || name == "fptan")
+        return 0xFFFF & ~(0x4300 | 0x10);
+    if (name == "fpatan") return 0xFFFF & ~(0x4700 | 0x10);
     if (name == "fyl2x" || name == "fyl2xp1") return 0xFFFF & ~(0x4700 | 0x30);
     return 0xFFFF & ~0x4700;
 }
@@ -117,6 +120,12 @@ std::string compare(const Case& c, const Outcome& host, const Outcome& ours, Fam
     constexpr u16 kSummary = 0x80;
     const bool stops = (load_le<u16>(&host.state.fx[2]) & kSummary) != 0;
     if (intel && op == Op::FPU && c.insn.memory() && host.vector < 0 && stops && ours.vector >= 12) return {};
+    // Intel compares with the lower bound before it reads the upper, converts before it looks at where to
+    // store, and has the whole area of XRSTOR within the limit, whatever is loaded of it.
+    if (intel && op == Op::BOUND && host.vector == 5 && ours.vector >= 12) return {};
+    if (intel && op == Op::VCVTPS2PH && host.vector == 19 && ours.vector >= 12) return {};
+    if (intel && op == Op::XRSTOR && c.state.code_size == 2 && host.vector == 13 && ours.vector < 0)
+        return {};
     if (host.vector != ours.vector)
         return fmt::format("fault {} (error {:x} cr2 {:x}), host {} (error {:x} cr2 {:x}) rip {:x}",
                            ours.vector, ours.error_code, ours.cr2, host.vector, host.error_code, host.cr2,
