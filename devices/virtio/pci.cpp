@@ -159,7 +159,6 @@ void VirtioPci::visit(Archive& ar) {
     visit_device(ar);
     ar(timer_);
     if (!ar.loading()) return;
-    driver_features_ &= offered();
     scheduled_ &= (u64{1} << queues_.size()) - 1;
 }
 

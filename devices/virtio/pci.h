@@ -41,8 +41,8 @@ class VirtioPci : public PciFunction {
     u8 config_structure(u32 offset) const { return config_structure_[offset]; }
 
     // --- for the derived class, while running ---
-    // Whether the driver has taken a feature.
-    bool negotiated(unsigned feature) const { return bit(driver_features_, feature); }
+    // Whether the driver has taken a feature that is offered.
+    bool negotiated(unsigned feature) const { return bit(driver_features_ & offered(), feature); }
     // The driver is there, and the device may use its rings.
     bool live() const;
     VirtioMemory memory() { return VirtioMemory(bus()->memory()); }

@@ -82,6 +82,16 @@ TEST(VirtioPci, NegotiatesFeatures) {
     EXPECT_EQ(b.d.status(), 0);
 }
 
+TEST(VirtioPci, ASnapshotHoldsWhatTheDriverWantsThoughItIsNotOffered) {
+    DiskBench b(0, false);
+    b.d.set(12, 0x11, 4);
+    const std::vector<u8> saved = save(b.disk);
+    b.disk.reset();
+    EXPECT_EQ(load(b.disk, saved), "");
+    EXPECT_EQ(b.d.get(12, 4), 0x11u);
+    EXPECT_EQ(save(b.disk), saved);
+}
+
 TEST(VirtioPci, QueueRegistersHoldOnlyWhatIsPossible) {
     DiskBench b(0, false);
     b.d.set(24, 100, 2);
