@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <initializer_list>
+
 namespace mynah::x64 {
 
 namespace {
@@ -27,24 +29,25 @@ bool host_has_aes() {
 }
 
 bool host_overflow_of_last_step() {
-    constexpr u32 kOverflow = 0x800;
-    const auto flags = [](u64 value, unsigned op) {
-        u64 f = 0;
-        if (op == 0) asm volatile("shll $2, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : : "cc");
-        if (op == 1) asm volatile("shrl $2, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : : "cc");
-        if (op == 2) asm volatile("roll $2, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : : "cc");
-        if (op == 3) asm volatile("rorl $2, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : : "cc");
-        if (op == 4) asm volatile("shll %%cl, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : "c"(2) : "cc");
-        if (op == 5) asm volatile("shrl %%cl, %k1; pushfq; pop %0" : "=r"(f), "+r"(value) : "c"(2) : "cc");
-        return (f & kOverflow) != 0;
+    const auto overflow = [](u32 value, unsigned op) {
+        bool set = false;
+        if (op == 0) asm volatile("shll $2, %1; seto %0" : "=q"(set), "+r"(value) : : "cc");
+        if (op == 1) asm volatile("shrl $2, %1; seto %0" : "=q"(set), "+r"(value) : : "cc");
+        if (op == 2) asm volatile("roll $2, %1; seto %0" : "=q"(set), "+r"(value) : : "cc");
+        if (op == 3) asm volatile("rorl $2, %1; seto %0" : "=q"(set), "+r"(value) : : "cc");
+        if (op == 4) asm volatile("shll %%cl, %1; seto %0" : "=q"(set), "+r"(value) : "c"(2) : "cc");
+        if (op == 5) asm volatile("shrl %%cl, %1; seto %0" : "=q"(set), "+r"(value) : "c"(2) : "cc");
+        return set;
     };
     // The bits that decide, in all combinations.
-    for (u64 bits = 0; bits < 64; ++bits) {
-        const u64 value = (bits >> 3) << 29 | (bits & 7);
+    for (u32 bits = 0; bits < 64; ++bits) {
+        const u32 value = (bits >> 3) << 29 | (bits & 7);
         const auto bit = [value](unsigned n) { return (value >> n & 1) != 0; };
         const bool left = bit(30) != bit(29), right = bit(1) != bit(0);
-        if (flags(value, 0) != left || flags(value, 2) != left || flags(value, 4) != left) return false;
-        if (flags(value, 1) || flags(value, 5) || flags(value, 3) != right) return false;
+        for (const unsigned to_left : {0u, 2u, 4u}) {
+            if (overflow(value, to_left) != left) return false;
+        }
+        if (overflow(value, 1) || overflow(value, 5) || overflow(value, 3) != right) return false;
     }
     return true;
 }
