@@ -282,9 +282,10 @@ TEST_F(Qcow2Files, RefusesWhatItDoesNotKnow) {
     };
     EXPECT_NE(message("-o extended_l2=on,cluster_size=128k").find("subclusters"), std::string::npos);
     EXPECT_NE(message("-o data_file=" + path("data")).find("external file"), std::string::npos);
-    EXPECT_NE(message("--object secret,id=s,data=abc -o encrypt.format=luks,encrypt.key-secret=s")
-                  .find("encrypted"),
-              std::string::npos);
+    // Not by LUKS: qemu-img times this host for that, and sometimes fails.
+    EXPECT_NE(
+        message("--object secret,id=s,data=abc -o encrypt.format=aes,encrypt.key-secret=s").find("encrypted"),
+        std::string::npos);
     EXPECT_EQ(message(""), "");
     std::vector<u8> bytes = read_file(p);
     bytes[73] = 1;  // a feature of the future
