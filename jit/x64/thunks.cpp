@@ -181,12 +181,16 @@ class Generator {
         e_.jmp_to(here(), exit_tail_);
     }
 
-    // RAX: linear address; leaves the entry in RCX and the offset in RAX, or jumps.
-    void look_up(i32 table, Label miss) {
+    // RAX: linear address; leaves the entry in RCX and the offset from its page in RAX.
+    void find_entry(i32 table) {
         e_.rorx(RCX, RAX, 8, false);
         e_.alu(kAnd, RCX, in_state(table + 8), false);
         e_.alu(kAdd, RCX, in_state(table));
         e_.alu(kSub, RAX, at(RCX));
+    }
+    // The same, or jumps.
+    void look_up(i32 table, Label miss) {
+        find_entry(table);
         e_.alu(kCmp, RAX, in_state(s_.stack_limit));
         e_.jcc(kA, miss);
     }
@@ -311,10 +315,7 @@ class Generator {
             e_.alu_imm(kAnd, RAX, ~7, false);
             e_.alu(kAdd, RAX, in_state(s_.gdt_base));
             e_.mov(RAX, RAX, false);
-            e_.rorx(RCX, RAX, 8, false);
-            e_.alu(kAnd, RCX, in_state(s_.read_table + 8), false);
-            e_.alu(kAdd, RCX, in_state(s_.read_table));
-            e_.alu(kSub, RAX, at(RCX));
+            find_entry(s_.read_table);
             e_.alu_imm(kCmp, RAX, static_cast<i32>(kPageSize) - 8);
             e_.jcc(kA, odd);
             e_.alu(kAdd, RAX, at(RCX, 8));
